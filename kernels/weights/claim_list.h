@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/weights/tensor_source.h"
+
+namespace percept {
+
+// Hands out tensors by exact name and shape and remembers which were taken, so that a tensor too few and a tensor too many
+// are both errors. Used by one thread while a checkpoint is opened.
+class ClaimList {
+ public:
+  explicit ClaimList(const TensorSource& source) : source_(source) {}
+
+  // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another shape,
+  // or a dtype that is none of F32, BF16.
+  ConstTensor Claim(std::string_view name, const Shape& shape);
+  bool Has(std::string_view name) const { return source_.Find(name) != nullptr; }
+  // A vector or scalar (norm weights, bounds) as floats.
+  std::vector<float> ClaimFloats(std::string_view name, const Shape& shape);
+  // Marks every tensor that satisfies the predicate as known and unused (spec: tensors to ignore).
+  void Ignore(const std::function<bool(std::string_view name)>& predicate);
+  void ReleasePages(std::string_view name) const { source_.ReleasePages(name); }
+
+  // Throws CheckpointError that lists tensors nobody claimed.
+  void RequireAllClaimed() const;
+
+ private:
+  const TensorSource& source_;
+  std::set<std::string, std::less<>> claimed_;
+};
+
+}  // namespace percept

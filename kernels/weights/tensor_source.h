@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/core/tensor.h"
+
+namespace percept {
+
+// The tensors of a checkpoint by name: read-only views of memory-mapped files, valid as long as the source lives.
+class TensorSource {
+ public:
+  virtual ~TensorSource() = default;
+
+  // Null when there is no such tensor.
+  virtual const ConstTensor* Find(std::string_view name) const = 0;
+  virtual std::vector<std::string> Names() const = 0;  // sorted
+  // The file that holds (or would have to hold) the tensor, for messages.
+  virtual std::string FileOf(std::string_view name) const = 0;
+  // The tensor's bytes will not be read again soon (it was repacked): gives its file pages back to the system.
+  virtual void ReleasePages(std::string_view name) const = 0;
+};
+
+}  // namespace percept
