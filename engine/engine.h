@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "encoders/vision/patches.h"
+#include "engine/request.h"
+#include "engine/step_executor.h"
+#include "kernels/core/trace.h"
+
+namespace percept {
+
+struct ModelWeights;
+
+struct EngineOptions {
+  StepExecutor* executor = nullptr;           // outlives the engine; required
+  TraceSink* trace = nullptr;                 // outlives the engine
+  int64_t context_tokens = 0;                 // prompt and answer together; 0: what the checkpoint allows, at most 8192
+  int64_t prefill_chunk_rows = 256;           // prompt rows of one step, over all sequences
+  int64_t max_sequences = 16;                 // decoded side by side; more wait
+  int64_t max_tower_patches = 10080;          // of the pictures that go through the tower side by side; one always may
+  int64_t kv_limit_bytes = int64_t{1} << 30;  // of all keys and values together
+};
+
+// The step machine of a loaded model, shared by every node and graph that uses it. One task is one step: either one
+// tower layer over a packed batch of pictures, or one decoder step over the live sequences (prompt chunks and single
+// rows together); where both are pending they alternate. Sequences join and leave between steps. Work waits by
+// priority, then in the order of submission, for a free place and for room in the limits; how much waits is bounded by
+// the callers, who hold a credit for each request.
+//
+// Any thread may submit and cancel. A step that throws fails the requests it was working on and no others.
+// Trace events (subject: request; value): "submit picture" (patches), "tower layer" zone (layer), "picture done"
+// (rows), "submit sequence" (prompt rows), "prefill" and "decode" zones (rows; subject 0 for a batch), "finish
+// sequence" (tokens).
+class Engine {
+ public:
+  // Throws ArgumentError on an option out of range. `weights` outlive the engine.
+  Engine(const ModelWeights& weights, const EngineOptions& options);
+  // Cancels what is left, with its terminal calls, and returns when no step is enqueued or running. Not to be called
+  // from a listener, nor by the only thread that could run the enqueued step.
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Throws ArgumentError where the checkpoint has no vision tower, InputError on a picture beyond its position table.
+  RequestId SubmitPicture(ImagePatches picture, std::shared_ptr<PictureListener> listener);
+
+  // Throws InputError where the prompt leaves no room for a token in the context or can never fit the limit of keys and
+  // values; ArgumentError where media and spans do not match or an id is outside the vocabulary.
+  RequestId SubmitSequence(SequenceRequest request, std::shared_ptr<SequenceListener> listener);
+
+  // Takes effect before the next step, the terminal call included. A request that has ended, or is just ending, is left
+  // as it is.
+  void Cancel(RequestId id);
+
+  int64_t context_tokens() const;
+  // Keys and values of one sequence of `rows` rows, prompt and answer.
+  int64_t KvBytes(int64_t rows) const;
+  // Activations and other memory that is sized once, without weights, keys and values.
+  int64_t scratch_bytes() const;
+
+ private:
+  class Machine;
+  std::unique_ptr<Machine> machine_;
+};
+
+}  // namespace percept

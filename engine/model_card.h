@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "decoder/config/text_config.h"
+
+namespace percept {
+
+// What there is to know about a checkpoint, for `percept model inspect`, for records and for messages.
+struct ModelCard {
+  std::string name;  // of the folder
+  std::string path;
+
+  int64_t num_parameters = 0;  // values in all tensors
+  int64_t num_tensors = 0;
+  int64_t file_bytes = 0;                 // of the weight files
+  std::map<std::string, int64_t> dtypes;  // name -> parameters stored in it
+
+  TextConfig text;                // layers, sizes, mechanisms
+  int64_t num_vision_layers = 0;  // 0: no tower
+  int64_t num_audio_layers = 0;
+  int64_t context_tokens = 0;    // what the checkpoint allows
+  int default_image_budget = 0;  // soft tokens
+  int default_frame_budget = 0;
+
+  std::string unsupported;  // every mechanism that this program does not run, in words; empty: it runs
+};
+
+}  // namespace percept
