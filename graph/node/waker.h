@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace percept::graph {
+
+// The node's side of a Waker. Called with Waker's lock held: neither call may block or wake another node.
+class WakeTarget {
+ public:
+  virtual ~WakeTarget() = default;
+  virtual void OnWake() = 0;
+  // How many Wakers of this node exist changed by `delta`.
+  virtual void OnHolders(int64_t delta) = 0;
+};
+
+class WakeState;
+
+// Whoever will have something for a node later (the engine, a device thread) holds its Waker and calls it. Copyable,
+// safe from any thread, and safe after the graph is gone (it then does nothing). Calls coalesce: many wakes before the
+// node runs give one run; a wake during Process gives one more run after it, so none is lost. The graph counts the
+// Wakers that exist: while one does, a graph with nothing to do waits; so let go of it when there is nothing more to
+// say. Dropping the last one wakes the node once.
+class Waker {
+ public:
+  Waker() = default;
+  explicit Waker(std::shared_ptr<WakeState> state);
+  Waker(const Waker& other);
+  Waker(Waker&& other) noexcept = default;
+  Waker& operator=(Waker other) noexcept;
+  ~Waker();
+
+  void Wake() const;
+  explicit operator bool() const { return state_ != nullptr; }
+
+ private:
+  std::shared_ptr<WakeState> state_;
+};
+
+}  // namespace percept::graph

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace percept::graph {
+
+// Takes back a source's credits. Called from any thread.
+class CreditReturn {
+ public:
+  virtual ~CreditReturn() = default;
+  virtual void ReturnCredit() = 0;
+};
+
+// One unit of a source's work (a picture, a frame, a line): its name for messages and records, and its credit. The
+// credit is held by every packet of the item that lies on an edge or in a running Process and by every Pending; when
+// the last of them lets go, it returns to the source. Copies of a packet that a node keeps hold no credit.
+class Item {
+ public:
+  Item(std::string label, uint64_t id, std::shared_ptr<CreditReturn> source)
+      : label_(std::move(label)), id_(id), source_(std::move(source)) {}
+  Item(const Item&) = delete;
+  Item& operator=(const Item&) = delete;
+
+  const std::string& label() const { return label_; }
+  uint64_t id() const { return id_; }
+
+  void Acquire() const { holders_.fetch_add(1, std::memory_order_relaxed); }
+  void Release() const {
+    if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1 && source_) source_->ReturnCredit();
+  }
+  // True the first time: an item is counted as failed once, however many errors it meets.
+  bool MarkFailed() const { return !failed_.exchange(true, std::memory_order_relaxed); }
+
+ private:
+  const std::string label_;
+  const uint64_t id_;
+  const std::shared_ptr<CreditReturn> source_;
+  mutable std::atomic<int64_t> holders_{0};
+  mutable std::atomic<bool> failed_{false};
+};
+
+using ItemRef = std::shared_ptr<const Item>;
+
+}  // namespace percept::graph
