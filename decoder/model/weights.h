@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "decoder/config/text_config.h"
+#include "kernels/core/tensor.h"
+#include "kernels/cpu/context.h"
+#include "kernels/ops/linear.h"
+#include "kernels/weights/claim_list.h"
+
+namespace percept {
+
+// The factor of token embeddings, sqrt(hidden): rounded to the dtype of the table, as the models were trained, or not,
+// as references computed in float32 have it.
+enum class EmbeddingScale { kRoundedToTable, kUnrounded };
+
+struct KeyValueWeights {
+  ops::LinearWeight k_proj;   // [kv_heads * head_dim, hidden]
+  ops::LinearWeight v_proj;   // [kv_heads * head_dim, hidden]
+  std::vector<float> k_norm;  // [head_dim]
+};
+
+struct AttentionWeights {
+  ops::LinearWeight q_proj;           // [heads * head_dim, hidden]
+  std::vector<float> q_norm;          // [head_dim]
+  std::optional<KeyValueWeights> kv;  // absent where the layer reads a donor's keys and values
+  ops::LinearWeight o_proj;           // [hidden, heads * head_dim]
+};
+
+struct FeedForwardWeights {
+  ops::LinearWeight gate_proj;  // [mlp_width, hidden]
+  ops::LinearWeight up_proj;    // [mlp_width, hidden]
+  ops::LinearWeight down_proj;  // [hidden, mlp_width]
+};
+
+// What a layer does with its part of the per-layer embedding.
+struct LayerInputWeights {
+  ops::LinearWeight gate;        // [ple_width, hidden]
+  ops::LinearWeight projection;  // [hidden, ple_width]
+  std::vector<float> post_norm;  // [hidden]
+};
+
+struct LayerWeights {
+  std::vector<float> input_norm;  // [hidden]
+  AttentionWeights attention;
+  std::vector<float> post_attention_norm;   // [hidden]
+  std::vector<float> pre_feedforward_norm;  // [hidden]
+  FeedForwardWeights feed_forward;
+  std::vector<float> post_feedforward_norm;  // [hidden]
+  std::optional<LayerInputWeights> layer_input;
+  float layer_scalar = 0;
+};
+
+// How the per-layer embeddings of all layers are made.
+struct PerLayerEmbeddingWeights {
+  ConstTensor table;                   // [ple_vocab, layers * ple_width], mapped, read by row
+  ops::LinearWeight model_projection;  // [layers * ple_width, hidden]
+  std::vector<float> projection_norm;  // [ple_width]
+};
+
+// The weights of a text decoder, const after load. Linear layers are packed once and the file's pages given back; the
+// two embedding tables stay mapped, so the checkpoint's files must outlive this.
+struct TextWeights {
+  // Claims every tensor of the text decoder by its exact name and shape (spec text-decoder 7), and marks those that are
+  // known to be unused: keys and values of layers that read a donor's, non-persistent buffers, the output matrix where
+  // it is tied. Throws CheckpointError.
+  static TextWeights Bind(const TextConfig& config, ClaimList& claims, const KernelContext& context,
+                          EmbeddingScale scale = EmbeddingScale::kRoundedToTable);
+
+  size_t owned_bytes() const;  // packed weights and norms; what stays mapped is not counted
+
+  ConstTensor embed_tokens;       // [vocab, hidden], mapped
+  float embedding_scale = 0;      // sqrt(hidden)
+  ops::LinearWeight lm_head;      // [vocab, hidden], mapped: embed_tokens where tied
+  std::vector<float> final_norm;  // [hidden]
+  std::optional<PerLayerEmbeddingWeights> per_layer;
+  std::vector<LayerWeights> layers;
+};
+
+}  // namespace percept

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "decoder/config/text_config.h"
+#include "decoder/state/step_rows.h"
+#include "kernels/core/arena.h"
+#include "kernels/core/tensor.h"
+
+namespace percept {
+
+// The scratch of a step, sized once for the most rows it may bring. One step at a time uses it.
+struct Activations {
+  // Throws ArgumentError where a limit is not positive.
+  Activations(const TextConfig& config, const StepLimits& limits);
+
+  // Bytes that the constructor takes, without taking them.
+  static int64_t BytesNeeded(const TextConfig& config, const StepLimits& limits);
+
+  StepLimits limits;
+  StepRows rows;             // the rows at work
+  std::vector<int32_t> ids;  // [rows] placeholders replaced by pad
+
+  Matrix x;          // [rows, hidden] the residual stream
+  Matrix normed;     // [rows, hidden]
+  Matrix branch;     // [rows, hidden] what a sub-layer adds to the stream
+  Matrix q;          // [rows, heads * head_dim]
+  Matrix k, v;       // [rows, kv_heads * head_dim]
+  Matrix attended;   // [rows, heads * head_dim]
+  Matrix gate, up;   // [rows, mlp_width]
+  Matrix per_layer;  // [rows, layers * ple_width]
+  Matrix ple;        // [rows, ple_width]
+  Matrix hidden;     // [output rows, hidden] after the final norm
+  Matrix logits;     // [output rows, vocab]
+  Arena scratch;     // of the ops
+};
+
+}  // namespace percept
