@@ -16,4 +16,5 @@ configure_package_config_file(cmake/perceptConfig.cmake.in "${PROJECT_BINARY_DIR
                               INSTALL_DESTINATION "${percept_package_dir}")
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/perceptConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${PROJECT_BINARY_DIR}/perceptConfig.cmake" "${PROJECT_BINARY_DIR}/perceptConfigVersion.cmake"
+              cmake/FindDNNL.cmake
         DESTINATION "${percept_package_dir}")
