@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decoder/config/json_section.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "kernels/core/error.h"
+
+namespace percept {
+namespace {
+
+std::string Shortened(const nlohmann::json& value) {
+  std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  constexpr size_t kMaxShown = 60;
+  if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "…";
+  return text;
+}
+
+}  // namespace
+
+nlohmann::json JsonSection::ParseRoot(std::string_view json, const std::string& file) {
+  try {
+    nlohmann::json root = nlohmann::json::parse(json);
+    if (!root.is_object()) throw CheckpointError(file + ": is not a JSON object");
+    return root;
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(file + ": not JSON: " + error.what());
+  }
+}
+
+JsonSection::JsonSection(const nlohmann::json& object, std::string prefix, const std::string& file)
+    : object_(object), prefix_(std::move(prefix)), file_(file) {}
+
+void JsonSection::Fail(const std::string& key, const std::string& reason) const {
+  throw CheckpointError(file_ + ": " + prefix_ + key + " " + reason);
+}
+
+bool JsonSection::Has(const std::string& key) const {
+  const auto found = object_.find(key);
+  return found != object_.end() && !found->is_null();
+}
+
+const nlohmann::json& JsonSection::Value(const std::string& key) const {
+  if (!Has(key)) Fail(key, "is missing");
+  return *object_.find(key);
+}
+
+int JsonSection::Int(const std::string& key, int min, int max) const {
+  const nlohmann::json& value = Value(key);
+  if (!value.is_number_integer()) Fail(key, "is not an integer but " + Shortened(value));
+  // An unsigned number above the signed range would turn negative; min and max are far inside it.
+  const bool too_large = value.is_number_unsigned() && value.get<uint64_t>() > INT32_MAX;
+  const int64_t number = too_large ? INT64_MAX : value.get<int64_t>();
+  if (number < min || number > max) {
+    Fail(key, "is " + Shortened(value) + ", outside " + std::to_string(min) + ".." + std::to_string(max));
+  }
+  return static_cast<int>(number);
+}
+
+std::optional<int> JsonSection::OptionalInt(const std::string& key, int min, int max) const {
+  if (!Has(key)) return std::nullopt;
+  return Int(key, min, max);
+}
+
+double JsonSection::Number(const std::string& key) const {
+  const nlohmann::json& value = Value(key);
+  if (!value.is_number()) Fail(key, "is not a number but " + Shortened(value));
+  return value.get<double>();
+}
+
+std::optional<double> JsonSection::OptionalNumber(const std::string& key) const {
+  if (!Has(key)) return std::nullopt;
+  return Number(key);
+}
+
+bool JsonSection::BoolOr(const std::string& key, bool otherwise) const {
+  if (!Has(key)) return otherwise;
+  const nlohmann::json& value = Value(key);
+  if (!value.is_boolean()) Fail(key, "is not a boolean but " + Shortened(value));
+  return value.get<bool>();
+}
+
+std::string JsonSection::String(const std::string& key) const {
+  const nlohmann::json& value = Value(key);
+  if (!value.is_string()) Fail(key, "is not a string but " + Shortened(value));
+  return value.get<std::string>();
+}
+
+std::optional<std::string> JsonSection::OptionalString(const std::string& key) const {
+  if (!Has(key)) return std::nullopt;
+  return String(key);
+}
+
+std::vector<int32_t> JsonSection::Ids(const std::string& key) const {
+  if (!Has(key)) return {};
+  const nlohmann::json& value = Value(key);
+  const nlohmann::json list = value.is_array() ? value : nlohmann::json::array({value});
+  std::set<int32_t> ids;
+  for (const nlohmann::json& id : list) {
+    const bool is_id = id.is_number_unsigned() && id.get<uint64_t>() <= INT32_MAX;
+    if (!is_id) Fail(key, "holds " + Shortened(id) + ", which is no token id");
+    ids.insert(id.get<int32_t>());
+  }
+  return {ids.begin(), ids.end()};
+}
+
+JsonSection JsonSection::Section(const std::string& key) const {
+  const nlohmann::json& value = Value(key);
+  if (!value.is_object()) Fail(key, "is not an object but " + Shortened(value));
+  return JsonSection(value, prefix_ + key + ".", file_);
+}
+
+std::string ReadTextFile(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) throw CheckpointError(file.string() + ": cannot be opened");
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (stream.bad()) throw CheckpointError(file.string() + ": cannot be read");
+  return text;
+}
+
+}  // namespace percept

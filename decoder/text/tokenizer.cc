@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decoder/text/tokenizer.h"
+
+#include "decoder/text/space_mark.h"
+#include "decoder/text/utf8.h"
+#include "decoder/text/word_encoder.h"
+#include "kernels/core/error.h"
+
+namespace percept {
+namespace {
+
+// Positions within a segment are 32-bit, and a space takes three bytes there.
+constexpr size_t kMaxTextBytes = size_t{1} << 29;
+
+std::string WithSpaceMarks(std::string_view segment) {
+  std::string marked;
+  marked.reserve(segment.size() + segment.size() / 4);
+  for (char byte : segment) {
+    if (byte == ' ') {
+      marked += kSpaceMark;
+    } else {
+      marked += byte;
+    }
+  }
+  return marked;
+}
+
+bool BeginsCodePoint(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }
+
+// The text of all spans, and its trusted stretches as [begin, end).
+struct FlatText {
+  std::string text;
+  std::vector<std::pair<size_t, size_t>> trusted;
+};
+
+FlatText Flatten(std::span<const TextSpan> spans) {
+  FlatText flat;
+  for (const TextSpan& span : spans) {
+    const size_t begin = flat.text.size();
+    AppendRepaired(span.text, &flat.text);
+    if (span.trust == Trust::kUntrusted) continue;
+    if (!flat.trusted.empty() && flat.trusted.back().second == begin) {
+      flat.trusted.back().second = flat.text.size();
+    } else {
+      flat.trusted.emplace_back(begin, flat.text.size());
+    }
+  }
+  return flat;
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(const TokenizerParts& parts, std::string source)
+    : source_(std::move(source)),
+      vocabulary_(parts.pieces, parts.added_tokens, source_),
+      added_tokens_(parts.added_tokens),
+      merges_(parts.merges.size()) {
+  std::string joined;
+  for (size_t rank = 0; rank < parts.merges.size(); ++rank) {
+    const auto& [left, right] = parts.merges[rank];
+    joined.assign(left);
+    joined += right;
+    const std::optional<int32_t> left_id = vocabulary_.Find(left);
+    const std::optional<int32_t> right_id = vocabulary_.Find(right);
+    const std::optional<int32_t> result = vocabulary_.Find(joined);
+    const auto name = [&] {
+      return source_ + ": merge " + std::to_string(rank) + " of '" + std::string(left) + "' and '" +
+             std::string(right) + "'";
+    };
+    if (!left_id || !right_id || !result) {
+      const std::string missing = !left_id ? std::string(left) : !right_id ? std::string(right) : joined;
+      throw CheckpointError(name() + ": the vocabulary has no piece '" + missing + "'");
+    }
+    // A special token must not grow from ordinary characters: anybody could then write one.
+    if (is_special(*result)) continue;
+    if (!merges_.Add(*left_id, *right_id, {static_cast<uint32_t>(rank), *result})) {
+      throw CheckpointError(name() + " repeats an earlier one");
+    }
+    cut_rule_.AddMerge(left, right);
+  }
+}
+
+std::vector<int32_t> Tokenizer::Encode(std::string_view text, Trust trust) const {
+  const TextSpan span{std::string(text), trust};
+  return Encode(std::span(&span, 1));
+}
+
+std::vector<int32_t> Tokenizer::Encode(std::span<const TextSpan> spans) const {
+  const FlatText flat = Flatten(spans);
+  const std::string_view text = flat.text;
+  if (text.size() > kMaxTextBytes) {
+    throw InputError("the text has " + std::to_string(text.size()) + " bytes, more than " +
+                     std::to_string(kMaxTextBytes));
+  }
+  std::vector<int32_t> ids;
+  size_t segment = 0;
+  for (const auto& [begin, end] : flat.trusted) {
+    for (size_t pos = begin; pos < end;) {
+      const AddedTokens::Match match = added_tokens_.AtStart(text.substr(pos, end - pos));
+      if (match.num_bytes == 0) {
+        ++pos;
+        continue;
+      }
+      EncodeSegment(text.substr(segment, pos - segment), &ids);
+      ids.push_back(match.id);
+      pos += match.num_bytes;
+      segment = pos;
+    }
+  }
+  EncodeSegment(text.substr(segment), &ids);
+  return ids;
+}
+
+void Tokenizer::EncodeSegment(std::string_view segment, std::vector<int32_t>* ids) const {
+  if (segment.empty()) return;
+  const std::string marked = WithSpaceMarks(segment);
+  const std::string_view text = marked;
+  WordEncoder encoder(vocabulary_, merges_);
+  size_t word = 0;
+  for (size_t pos = 1; pos < text.size(); ++pos) {
+    if (!BeginsCodePoint(text[pos]) || !cut_rule_.CanCut(text, pos)) continue;
+    encoder.Append(text.substr(word, pos - word), ids);
+    word = pos;
+  }
+  encoder.Append(text.substr(word), ids);
+}
+
+std::string Tokenizer::Decode(std::span<const int32_t> ids, bool keep_special) const {
+  std::string text;
+  std::string bytes;  // of the run of byte pieces so far
+  const auto flush = [&] {
+    size_t pos = 0;
+    while (pos < bytes.size()) {
+      const Utf8Prefix prefix = ReadUtf8(std::string_view(bytes).substr(pos));
+      if (prefix.state != Utf8State::kComplete) break;
+      pos += prefix.num_bytes;
+    }
+    if (pos == bytes.size()) {
+      text += bytes;
+    } else {
+      for (size_t i = 0; i < bytes.size(); ++i) text += kReplacementCharacter;
+    }
+    bytes.clear();
+  };
+  for (int32_t id : ids) {
+    RequireKnown(id);
+    if (is_special(id) && !keep_special) continue;
+    if (const std::optional<uint8_t> byte = byte_of(id)) {
+      bytes += static_cast<char>(*byte);
+      continue;
+    }
+    flush();
+    AppendText(id, &text);
+  }
+  flush();
+  return text;
+}
+
+void Tokenizer::RequireKnown(int32_t id) const {
+  if (vocabulary_.contains(id)) return;
+  throw ArgumentError("token id " + std::to_string(id) + " is not in the vocabulary of " + source_ + " (0 to " +
+                      std::to_string(vocab_size() - 1) + ")");
+}
+
+void Tokenizer::AppendText(int32_t id, std::string* text) const {
+  std::string_view rest = piece(id);
+  for (size_t mark = rest.find(kSpaceMark); mark != std::string_view::npos; mark = rest.find(kSpaceMark)) {
+    text->append(rest.substr(0, mark));
+    text->push_back(' ');
+    rest.remove_prefix(mark + kSpaceMark.size());
+  }
+  text->append(rest);
+}
+
+std::optional<int32_t> Tokenizer::FindId(std::string_view token) const { return vocabulary_.Find(token); }
+
+int32_t Tokenizer::RequireId(std::string_view token) const {
+  const std::optional<int32_t> id = FindId(token);
+  if (!id) throw CheckpointError(source_ + ": there is no token '" + std::string(token) + "'");
+  return *id;
+}
+
+}  // namespace percept
