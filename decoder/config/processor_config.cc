@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "decoder/config/processor_config.h"
 
-#include "decoder/config/json_section.h"
+#include "kernels/weights/json_section.h"
 
 namespace percept {
 namespace {

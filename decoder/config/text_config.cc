@@ -7,8 +7,8 @@
 #include <charconv>
 #include <map>
 
-#include "decoder/config/json_section.h"
 #include "kernels/core/error.h"
+#include "kernels/weights/json_section.h"
 
 namespace percept {
 namespace {

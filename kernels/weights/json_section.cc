@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "decoder/config/json_section.h"
+#include "kernels/weights/json_section.h"
 
 #include <algorithm>
 #include <fstream>
