@@ -42,6 +42,7 @@ class TextDecoder {
   TextConfig config_;
   TextWeights weights_;
   KernelContext context_;
+  int last_layer_with_keys_;
 };
 
 }  // namespace percept

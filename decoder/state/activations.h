@@ -16,8 +16,11 @@ struct Activations {
   // Throws ArgumentError where a limit is not positive.
   Activations(const TextConfig& config, const StepLimits& limits);
 
-  // Bytes that the constructor takes, without taking them.
+  // Bytes of all matrices and of the ops' scratch, without taking them.
   static int64_t BytesNeeded(const TextConfig& config, const StepLimits& limits);
+
+  // Moves each segment's output rows to the front of x, normed and per_layer, and drops all other rows.
+  void KeepOutputRows();
 
   StepLimits limits;
   StepRows rows;             // the rows at work

@@ -73,11 +73,13 @@ class KvPool {
  private:
   friend class KvCache;
   Buffer TakeBlock();
+  void TrimFreeBlocks(int64_t max_free_bytes);
   void GiveBack(KvCache& cache);
 
   KvLayout layout_;
   int64_t max_bytes_;
   int64_t reserved_bytes_ = 0;
+  int64_t blocks_in_use_ = 0;
   std::vector<Buffer> free_blocks_;  // kept for the next sequence, within max_bytes
 };
 

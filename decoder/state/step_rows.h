@@ -52,10 +52,9 @@ class StepRows {
   ConstMatrixView cos(int rope_idx) const;                              // [rows, head_dim / 2]
   ConstMatrixView sin(int rope_idx) const;
 
-  static int64_t BytesNeeded(const TextConfig& config, const StepLimits& limits);
-
  private:
-  void PlacePositions();
+  void CheckSegment(const Segment& segment, std::span<const Segment> before) const;
+  void PlaceRows();
 
   StepLimits limits_;
   int64_t window_;

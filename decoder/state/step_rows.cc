@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "decoder/state/step_rows.h"
+
+#include <algorithm>
+#include <string>
+
+#include "kernels/core/error.h"
+#include "kernels/ops/rope.h"
+
+namespace percept {
+namespace {
+
+void Require(bool holds, const std::string& message) {
+  if (!holds) {
+    throw ArgumentError("decoder step: " + message);
+  }
+}
+
+void RequireWithin(int64_t count, int64_t limit, const char* what) {
+  Require(count <= limit, std::to_string(count) + " " + what + ", room for " + std::to_string(limit));
+}
+
+}  // namespace
+
+StepRows::StepRows(const TextConfig& config, const StepLimits& limits)
+    : limits_(limits), window_(config.sliding_window) {
+  segments_.reserve(static_cast<size_t>(limits.max_segments));
+  output_rows_.reserve(static_cast<size_t>(limits.max_output_rows));
+  positions_.resize(static_cast<size_t>(limits.max_rows));
+  for (std::vector<ops::KeyRange>& ranges : key_ranges_) {
+    ranges.resize(static_cast<size_t>(limits.max_rows));
+  }
+  for (const RopeSpec& rope : config.ropes) {
+    frequencies_.push_back(ops::RopeFrequencies(rope.head_dim, rope.theta, rope.partial_factor));
+    cos_.emplace_back(limits.max_rows, rope.head_dim / 2);
+    sin_.emplace_back(limits.max_rows, rope.head_dim / 2);
+  }
+}
+
+void StepRows::CheckSegment(const Segment& segment, std::span<const Segment> before) const {
+  Require(segment.cache != nullptr, "a segment without a KV cache");
+  Require(std::none_of(before.begin(), before.end(), [&](const Segment& b) { return b.cache == segment.cache; }),
+          "two segments share a KV cache");
+  const int64_t rows = static_cast<int64_t>(segment.ids.size());
+  Require(rows > 0, "a segment without rows");
+  Require(segment.num_output_rows >= 0 && segment.num_output_rows <= rows,
+          std::to_string(segment.num_output_rows) + " output rows in a segment of " + std::to_string(rows));
+  RequireWithin(rows, segment.cache->layout().max_segment_rows, "rows in a segment");
+  RequireWithin(segment.cache->num_positions() + rows, segment.cache->max_positions(), "tokens in a sequence");
+  RequireWithin(segment.cache->num_positions() + rows, limits_.max_positions, "tokens in a sequence");
+}
+
+void StepRows::Plan(std::span<const Segment> segments) {
+  Require(!segments.empty(), "no segments");
+  RequireWithin(static_cast<int64_t>(segments.size()), limits_.max_segments, "segments");
+  int64_t num_rows = 0;
+  int64_t num_output_rows = 0;
+  for (size_t i = 0; i < segments.size(); ++i) {
+    CheckSegment(segments[i], segments.first(i));
+    num_rows += static_cast<int64_t>(segments[i].ids.size());
+    num_output_rows += segments[i].num_output_rows;
+  }
+  RequireWithin(num_rows, limits_.max_rows, "rows");
+  RequireWithin(num_output_rows, limits_.max_output_rows, "output rows");
+
+  segments_.clear();
+  output_rows_.clear();
+  num_rows_ = 0;
+  for (const Segment& segment : segments) {
+    const int64_t rows = static_cast<int64_t>(segment.ids.size());
+    segments_.push_back({segment.cache, num_rows_, rows, segment.num_output_rows, segment.cache->num_positions()});
+    num_rows_ += rows;
+    for (int64_t row = num_rows_ - segment.num_output_rows; row < num_rows_; ++row) {
+      output_rows_.push_back(row);
+    }
+  }
+  PlaceRows();
+}
+
+void StepRows::KeepOutputRows() {
+  num_rows_ = 0;
+  for (SegmentRows& segment : segments_) {
+    segment.first_position += segment.num_rows - segment.num_output_rows;
+    segment.num_rows = segment.num_output_rows;
+    segment.first_row = num_rows_;
+    num_rows_ += segment.num_rows;
+  }
+  for (int64_t row = 0; row < num_rows_; ++row) {
+    output_rows_[static_cast<size_t>(row)] = row;
+  }
+  PlaceRows();
+}
+
+void StepRows::PlaceRows() {
+  for (const SegmentRows& segment : segments_) {
+    for (int64_t i = 0; i < segment.num_rows; ++i) {
+      const size_t row = static_cast<size_t>(segment.first_row + i);
+      const int64_t position = segment.first_position + i;
+      positions_[row] = position;
+      // q - window < k <= q (spec text-decoder 4)
+      key_ranges_[static_cast<size_t>(AttentionKind::kSliding)][row] = {std::max<int64_t>(0, position - window_ + 1),
+                                                                        position + 1};
+      key_ranges_[static_cast<size_t>(AttentionKind::kFull)][row] = {0, position + 1};
+    }
+  }
+  const std::span<const int64_t> positions(positions_.data(), static_cast<size_t>(num_rows_));
+  for (size_t i = 0; i < frequencies_.size(); ++i) {
+    ops::RopeAngles(positions, frequencies_[i], cos_[i].Rows(0, num_rows_), sin_[i].Rows(0, num_rows_));
+  }
+}
+
+std::span<const ops::KeyRange> StepRows::key_ranges(AttentionKind kind) const {
+  return {key_ranges_[static_cast<size_t>(kind)].data(), static_cast<size_t>(num_rows_)};
+}
+
+ConstMatrixView StepRows::cos(int rope_idx) const { return cos_[static_cast<size_t>(rope_idx)].Rows(0, num_rows_); }
+
+ConstMatrixView StepRows::sin(int rope_idx) const { return sin_[static_cast<size_t>(rope_idx)].Rows(0, num_rows_); }
+
+}  // namespace percept
