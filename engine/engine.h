@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "encoders/vision/patches.h"
 #include "engine/request.h"
@@ -11,7 +12,16 @@
 
 namespace percept {
 
-struct ModelWeights;
+class TextDecoder;
+class VisionTower;
+
+// The parts of a checkpoint that an engine runs. All of them outlive it.
+struct EngineParts {
+  const TextDecoder* decoder = nullptr;  // required
+  const VisionTower* vision = nullptr;   // absent: pictures are refused
+  std::vector<int32_t> stop_ids;         // that end every answer
+  std::vector<int32_t> suppress_ids;     // that are never picked
+};
 
 struct EngineOptions {
   StepExecutor* executor = nullptr;           // outlives the engine; required
@@ -35,8 +45,8 @@ struct EngineOptions {
 // sequence" (tokens).
 class Engine {
  public:
-  // Throws ArgumentError on an option out of range. `weights` outlive the engine.
-  Engine(const ModelWeights& weights, const EngineOptions& options);
+  // Throws ArgumentError on an option out of range.
+  Engine(const EngineParts& parts, const EngineOptions& options);
   // Cancels what is left, with its terminal calls, and returns when no step is enqueued or running. Not to be called
   // from a listener, nor by the only thread that could run the enqueued step.
   ~Engine();

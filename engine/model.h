@@ -20,6 +20,8 @@
 
 namespace percept {
 
+struct LoadedWeights;
+
 struct ModelOptions {
   Mode mode = Mode::kFast;
   Isa max_isa = Isa::kAmxBf16;
@@ -44,7 +46,7 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   Engine& engine();
-  Mode mode() const;
+  const LoadedWeights& weights() const;
   const ModelCard& card() const;
   const TextConfig& text_config() const;
   const GenerationConfig& generation() const;

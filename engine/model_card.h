@@ -20,14 +20,16 @@ struct ModelCard {
   int64_t file_bytes = 0;                 // of the weight files
   std::map<std::string, int64_t> dtypes;  // name -> parameters stored in it
 
-  TextConfig text;                // layers, sizes, mechanisms
+  TextConfig text;                // layers, sizes, mechanisms, the context it was made for
   int64_t num_vision_layers = 0;  // 0: no tower
-  int64_t num_audio_layers = 0;
-  int64_t context_tokens = 0;    // what the checkpoint allows
-  int default_image_budget = 0;  // soft tokens
+  int64_t num_audio_layers = 0;   // 0: no tower
+  int default_image_budget = 0;   // soft tokens
   int default_frame_budget = 0;
 
   std::string unsupported;  // every mechanism that this program does not run, in words; empty: it runs
 };
+
+struct Checkpoint;
+ModelCard CardOf(const Checkpoint& checkpoint);
 
 }  // namespace percept
