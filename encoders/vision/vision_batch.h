@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "encoders/vision/activations.h"
+#include "encoders/vision/patches.h"
+#include "encoders/vision/tower.h"
+#include "kernels/core/tensor.h"
+
+namespace percept {
+
+// Pictures on their way through a tower, packed row after row: Begin, RunLayer for each layer in order, Finish; then
+// the next batch. Pictures never see each other; in exact mode a picture's result has the same bits alone or packed.
+// One thread at a time. No call but the constructor and Reserve allocates.
+class VisionBatch {
+ public:
+  // Scratch for at most max_patches rows in all. The tower outlives the batch.
+  VisionBatch(const VisionTower& tower, int64_t max_patches);
+
+  int64_t max_patches() const { return activations_.max_patches(); }
+  size_t scratch_bytes() const { return activations_.size_bytes(); }
+  // Between batches: makes the scratch larger where max_patches asks for more.
+  void Reserve(int64_t max_patches);
+
+  // Embeds the patches of all pictures, which are read in this call only.
+  void Begin(std::span<const ImagePatches* const> pictures);
+  void RunLayer(int64_t layer);
+  // Pools, projects and writes the soft tokens of picture i to soft_tokens[i]: [soft tokens, decoder_hidden].
+  void Finish(std::span<const MatrixView> soft_tokens);
+
+  // The residual stream of a picture after what has run so far: [patches, width].
+  ConstMatrixView hidden(int64_t picture) const;
+
+ private:
+  struct Extent {
+    PatchGrid grid;
+    int64_t first_row = 0;
+  };
+
+  template <typename Body>
+  void ForEachTile(Body&& body);
+  void EmbedPositions(int64_t first, MatrixView x);
+  void ComputeKeysAndValues(const VisionLayerWeights& layer, int64_t first, int64_t count);
+  void Attend(const VisionLayerWeights& layer, int64_t first, int64_t count);
+  void FeedForward(const VisionLayerWeights& layer, int64_t first, int64_t count);
+
+  const VisionTower& tower_;
+  VisionActivations activations_;
+  std::vector<Extent> pictures_;
+  int64_t num_rows_ = 0;
+};
+
+}  // namespace percept
