@@ -46,6 +46,7 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   Engine& engine();
+  Mode mode() const;
   const LoadedWeights& weights() const;
   const ModelCard& card() const;
   const TextConfig& text_config() const;
