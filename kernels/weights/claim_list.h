@@ -11,14 +11,14 @@
 
 namespace percept {
 
-// Hands out tensors by exact name and shape and remembers which were taken, so that a tensor too few and a tensor too many
-// are both errors. Used by one thread while a checkpoint is opened.
+// Hands out tensors by exact name and shape and remembers which were taken, so that a tensor too few and a tensor too
+// many are both errors. Used by one thread while a checkpoint is opened.
 class ClaimList {
  public:
   explicit ClaimList(const TensorSource& source) : source_(source) {}
 
-  // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another shape,
-  // or a dtype that is none of F32, BF16.
+  // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another
+  // shape, or a dtype that is none of F32, BF16.
   ConstTensor Claim(std::string_view name, const Shape& shape);
   bool Has(std::string_view name) const { return source_.Find(name) != nullptr; }
   // A vector or scalar (norm weights, bounds) as floats.

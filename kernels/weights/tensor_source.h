@@ -14,7 +14,7 @@ class TensorSource {
  public:
   virtual ~TensorSource() = default;
 
-  // Null when there is no such tensor.
+  // Null when there is no such tensor. Throws CheckpointError where there is one in a form that no op reads.
   virtual const ConstTensor* Find(std::string_view name) const = 0;
   virtual std::vector<std::string> Names() const = 0;  // sorted
   // The file that holds (or would have to hold) the tensor, for messages.

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/ops/elementwise.h"
+
+#include "kernels/core/check.h"
+#include "kernels/cpu/vector_math.h"
+#include "kernels/ops/each_row.h"
+
+#define PERCEPT_KERNELS "kernels/ops/elementwise_kernels.inc"
+#include "kernels/cpu/each_isa.inc"
+
+namespace percept::ops {
+
+void GeluGate(const KernelContext& context, MatrixView gate, ConstMatrixView up) {
+  PERCEPT_CHECK(gate.rows == up.rows && gate.cols == up.cols);
+  ForEachRow(gate.rows, gate.cols,
+             [&](int64_t r) { PERCEPT_DISPATCH(context.isa, GeluGateRow(gate.row(r), up.row(r), gate.cols)); });
+}
+
+void Scale(const KernelContext& context, MatrixView x, float factor) {
+  ForEachRow(x.rows, x.cols, [&](int64_t r) { PERCEPT_DISPATCH(context.isa, ScaleRow(x.row(r), x.cols, factor)); });
+}
+
+void AddScale(const KernelContext& context, MatrixView x, ConstMatrixView y, float factor) {
+  PERCEPT_CHECK(x.rows == y.rows && x.cols == y.cols);
+  ForEachRow(x.rows, x.cols,
+             [&](int64_t r) { PERCEPT_DISPATCH(context.isa, AddScaleRow(x.row(r), y.row(r), x.cols, factor)); });
+}
+
+void SoftCap(const KernelContext& context, MatrixView x, float cap) {
+  PERCEPT_CHECK(cap > 0.0f);
+  // One row of logits is wide: it is shared out by columns.
+  constexpr int64_t kColsPerTask = 16 * 1024;
+  for (int64_t r = 0; r < x.rows; ++r) {
+    ParallelFor(x.cols, kColsPerTask, [&](int64_t begin, int64_t end) {
+      PERCEPT_DISPATCH(context.isa, SoftCapRow(x.row(r) + begin, end - begin, cap));
+    });
+  }
+}
+
+}  // namespace percept::ops

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/weights/claim_list.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "kernels/core/error.h"
+
+namespace percept {
+namespace {
+
+constexpr size_t kNumSuggestions = 3;
+constexpr size_t kNumListed = 8;
+
+// Levenshtein distance of two names, or `limit` where it is not below it.
+size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) >= limit) {
+    return limit;
+  }
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = std::exchange(row[0], i + 1);
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({substituted, diagonal + 1, row[j] + 1});
+    }
+    if (*std::min_element(row.begin(), row.end()) >= limit) {
+      return limit;
+    }
+  }
+  return std::min(row.back(), limit);
+}
+
+std::string NearestNames(std::string_view name, const std::vector<std::string>& candidates) {
+  const size_t limit = name.size() / 4 + 3;
+  std::vector<std::pair<size_t, std::string_view>> near;
+  for (const std::string& candidate : candidates) {
+    if (const size_t distance = EditDistance(name, candidate, limit); distance < limit) {
+      near.emplace_back(distance, candidate);
+    }
+  }
+  std::sort(near.begin(), near.end());
+  std::string text;
+  for (size_t i = 0; i < std::min(near.size(), kNumSuggestions); ++i) {
+    text += (i == 0 ? " (nearest: '" : ", '") + std::string(near[i].second) + "'";
+  }
+  return text.empty() ? text : text + ")";
+}
+
+}  // namespace
+
+ConstTensor ClaimList::Claim(std::string_view name, const Shape& shape) {
+  const auto fail = [&](const std::string& reason) {
+    throw CheckpointError(source_.FileOf(name) + ": tensor '" + std::string(name) + "' " + reason);
+  };
+  const ConstTensor* tensor = source_.Find(name);
+  if (tensor == nullptr) {
+    fail("is missing" + NearestNames(name, source_.Names()));
+  }
+  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kBF16) {
+    fail("has dtype " + std::string(Traits(tensor->dtype).name) + ", expected BF16 or F32");
+  }
+  if (!(tensor->shape == shape)) {
+    fail("has shape " + tensor->shape.ToString() + ", expected " + shape.ToString());
+  }
+  claimed_.emplace(name);
+  return *tensor;
+}
+
+std::vector<float> ClaimList::ClaimFloats(std::string_view name, const Shape& shape) {
+  const ConstTensor tensor = Claim(name, shape);
+  std::vector<float> values(static_cast<size_t>(shape.elements()));
+  if (tensor.dtype == DType::kF32) {
+    std::memcpy(values.data(), tensor.bytes, values.size() * sizeof(float));
+  } else {
+    const auto* bits = static_cast<const uint16_t*>(tensor.bytes);
+    std::transform(bits, bits + values.size(), values.begin(), BF16ToFloat);
+  }
+  return values;
+}
+
+void ClaimList::Ignore(const std::function<bool(std::string_view name)>& predicate) {
+  for (std::string& name : source_.Names()) {
+    if (predicate(name)) {
+      claimed_.insert(std::move(name));
+    }
+  }
+}
+
+void ClaimList::RequireAllClaimed() const {
+  std::vector<std::string> extra;
+  for (std::string& name : source_.Names()) {
+    if (!claimed_.contains(name)) {
+      extra.push_back(std::move(name));
+    }
+  }
+  if (extra.empty()) {
+    return;
+  }
+  std::string list;
+  for (size_t i = 0; i < std::min(extra.size(), kNumListed); ++i) {
+    list += (i > 0 ? ", '" : "'") + extra[i] + "'";
+  }
+  if (extra.size() > kNumListed) {
+    list += " and " + std::to_string(extra.size() - kNumListed) + " more";
+  }
+  throw CheckpointError(source_.FileOf(extra.front()) + ": " + std::to_string(extra.size()) +
+                        (extra.size() == 1 ? " tensor is" : " tensors are") + " not part of this model: " + list);
+}
+
+}  // namespace percept

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "kernels/core/error.h"
+#include "kernels/weights/claim_list.h"
+#include "kernels/weights/safetensors.h"
+#include "tests/support/safetensors_bytes.h"
+#include "tests/support/temp_folder.h"
+
+namespace percept {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::ThrowsMessage;
+
+class ClaimListTest : public testing::Test {
+ protected:
+  ClaimListTest() {
+    SafetensorsWriter writer;
+    writer.AddBF16("model.layers.0.q_proj.weight", {2, 2}, {1, 2, 3, 4});
+    writer.AddBF16("model.layers.0.k_proj.weight", {2, 2}, {5, 6, 7, 8});
+    writer.AddF32("model.norm.weight", {3}, {0.5f, 1.0f, 2.0f});
+    writer.Add("model.ids", "I32", {1}, std::string(4, '\0'));
+    source_ = OpenSafetensors(folder_.Write("model.safetensors", writer.Bytes()));
+  }
+
+  const TempFolder folder_;
+  std::unique_ptr<SafetensorsSource> source_;
+};
+
+TEST_F(ClaimListTest, HandsOutWhatIsAskedFor) {
+  ClaimList claims(*source_);
+  EXPECT_EQ(claims.Claim("model.layers.0.q_proj.weight", {2, 2}).dtype, DType::kBF16);
+  EXPECT_THAT(claims.ClaimFloats("model.norm.weight", {3}), ElementsAre(0.5f, 1.0f, 2.0f));
+  EXPECT_THAT(claims.ClaimFloats("model.layers.0.k_proj.weight", {2, 2}), ElementsAre(5.0f, 6.0f, 7.0f, 8.0f));
+  claims.Ignore([](std::string_view name) { return name == "model.ids"; });
+  EXPECT_NO_THROW(claims.RequireAllClaimed());
+  EXPECT_TRUE(claims.Has("model.ids"));
+  EXPECT_FALSE(claims.Has("model.id"));
+}
+
+TEST_F(ClaimListTest, AMissingTensorNamesTheNearest) {
+  ClaimList claims(*source_);
+  EXPECT_THAT(
+      [&] {
+        claims.Claim("model.layers.0.v_proj.weight", {2, 2});
+      },
+      ThrowsMessage<CheckpointError>(
+          AllOf(HasSubstr("model.safetensors: tensor 'model.layers.0.v_proj.weight' is missing (nearest: "
+                          "'model.layers.0.k_proj.weight', 'model.layers.0.q_proj.weight')"))));
+  EXPECT_THAT([&] { claims.Claim("entirely.different", {2}); },
+              ThrowsMessage<CheckpointError>(AllOf(HasSubstr("is missing"), Not(HasSubstr("nearest")))));
+}
+
+TEST_F(ClaimListTest, AnotherShapeOrDTypeIsRefused) {
+  ClaimList claims(*source_);
+  EXPECT_THAT([&] { claims.Claim("model.norm.weight", {4}); },
+              ThrowsMessage<CheckpointError>(HasSubstr("'model.norm.weight' has shape [3], expected [4]")));
+  EXPECT_THAT([&] { claims.Claim("model.norm.weight", {}); },
+              ThrowsMessage<CheckpointError>(HasSubstr("has shape [3], expected []")));
+  EXPECT_THAT([&] { claims.Claim("model.ids", {1}); },
+              ThrowsMessage<CheckpointError>(HasSubstr("'model.ids' has dtype I32, expected BF16 or F32")));
+}
+
+TEST_F(ClaimListTest, TensorsNobodyClaimedAreListed) {
+  ClaimList claims(*source_);
+  claims.Claim("model.norm.weight", {3});
+  claims.Claim("model.layers.0.q_proj.weight", {2, 2});
+  EXPECT_THAT([&] { claims.RequireAllClaimed(); },
+              ThrowsMessage<CheckpointError>(
+                  HasSubstr("2 tensors are not part of this model: 'model.ids', 'model.layers.0.k_proj.weight'")));
+}
+
+TEST_F(ClaimListTest, ALongListIsCutShort) {
+  SafetensorsWriter writer;
+  for (char c = 'a'; c <= 'k'; ++c) {
+    writer.AddF32(std::string(1, c), {1}, {0.0f});
+  }
+  const auto source = OpenSafetensors(folder_.Write("many.safetensors", writer.Bytes()));
+  EXPECT_THAT([&] { ClaimList(*source).RequireAllClaimed(); },
+              ThrowsMessage<CheckpointError>(HasSubstr("11 tensors are not part of this model: 'a', 'b', 'c', 'd', "
+                                                       "'e', 'f', 'g', 'h' and 3 more")));
+}
+
+}  // namespace
+}  // namespace percept
