@@ -23,22 +23,22 @@ class VisionActivations {
   int64_t max_patches() const { return max_patches_; }
   size_t size_bytes() const;
 
-  Matrix residual;                 // [max_patches, D]
-  Buffer keys;                     // [max_patches, A], rows without padding as attention reads them
-  Buffer values;                   // [max_patches, A], likewise
-  Matrix cos;                      // [max_patches, head_dim / 2]
-  Matrix sin;                      // [max_patches, head_dim / 2]
-  std::vector<int32_t> columns;    // [max_patches]
-  std::vector<int32_t> rows;       // [max_patches]
+  Matrix residual;               // [max_patches, D]
+  Buffer keys;                   // [max_patches, A], rows without padding as attention reads them
+  Buffer values;                 // [max_patches, A], likewise
+  Matrix cos;                    // [max_patches, head_dim / 2]
+  Matrix sin;                    // [max_patches, head_dim / 2]
+  std::vector<int32_t> columns;  // [max_patches]
+  std::vector<int32_t> rows;     // [max_patches]
 
-  Matrix normed;   // [tile, D]
-  Matrix branch;   // [tile, D], what is added to the residual
-  Matrix queries;  // [tile, A]
-  Matrix attended;  // [tile, A]
-  Matrix gate;     // [tile, max(F, 768)]
-  Matrix up;       // [tile, F]
+  Matrix normed;                          // [tile, D]
+  Matrix branch;                          // [tile, D], what is added to the residual
+  Matrix queries;                         // [tile, A]
+  Matrix attended;                        // [tile, A]
+  Matrix gate;                            // [tile, max(F, 768)]
+  Matrix up;                              // [tile, F]
   std::vector<ops::KeyRange> key_ranges;  // [tile]
-  Arena scratch;   // of linear and attention
+  Arena scratch;                          // of linear and attention
 
  private:
   int64_t max_patches_;
