@@ -45,6 +45,7 @@ float* KvCache::SlotRow(const KvLayout::Layer& layer, int64_t position, int64_t 
 void KvCache::Store(int layer_idx, int64_t first_position, ConstMatrixView k, ConstMatrixView v) {
   const KvLayout::Layer& layer =
       layout_->layers[static_cast<size_t>(layout_->layer_places[static_cast<size_t>(layer_idx)])];
+  PERCEPT_CHECK(layer.layer_idx == layer_idx);  // a layer never writes its donor's keys and values
   PERCEPT_CHECK(k.rows == v.rows && k.cols == layer.width() && v.cols == layer.width());
   PERCEPT_CHECK(k.rows <= layout_->max_segment_rows && first_position >= num_positions_);
   PERCEPT_CHECK(first_position + k.rows <= max_positions_);

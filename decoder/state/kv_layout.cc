@@ -21,7 +21,10 @@ KvLayout::KvLayout(const TextConfig& config, int64_t max_rows)
       layer_places.push_back(layer_places[static_cast<size_t>(layer_config.kv_layer_idx)]);
       continue;
     }
-    Layer layer{layer_config.kind, layer_config.num_kv_heads, layer_config.head_dim, 0, 0};
+    Layer layer{.layer_idx = layer_idx,
+                .kind = layer_config.kind,
+                .kv_heads = layer_config.num_kv_heads,
+                .head_dim = layer_config.head_dim};
     const bool is_full = layer.kind == AttentionKind::kFull;
     int64_t& used_floats = is_full ? block_floats : ring_floats;
     const int64_t floats = RoundToCacheLine((is_full ? kBlockRows : ring_rows) * layer.width());

@@ -15,6 +15,7 @@ struct KvLayout {
   static constexpr int64_t kBlockRows = 64;
 
   struct Layer {
+    int layer_idx = 0;  // in the model
     AttentionKind kind = AttentionKind::kFull;
     int64_t kv_heads = 0;
     int64_t head_dim = 0;
