@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "kernels/core/tensor.h"
+#include "kernels/cpu/context.h"
+
+namespace percept {
+
+// Every instruction set that this machine has, under the cap of the test run.
+inline std::vector<Isa> TestableIsas(Isa max_isa) {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmxBf16}) {
+    if (isa <= DetectIsa() && isa <= max_isa) {
+      isas.push_back(isa);
+    }
+  }
+  return isas;
+}
+
+// Normally distributed values from a fixed seed.
+inline Matrix RandomMatrix(int64_t rows, int64_t cols, uint32_t seed, float deviation = 1.0f) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0.0f, deviation);
+  Matrix matrix(rows, cols);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t c = 0; c < cols; ++c) {
+      matrix.view().row(r)[c] = normal(generator);
+    }
+  }
+  return matrix;
+}
+
+// A dense [out, in] weight of random values, and the floats they stand for.
+struct RandomWeight {
+  std::vector<std::byte> bytes;
+  std::vector<float> values;
+  ConstTensor tensor;
+
+  RandomWeight(DType dtype, int64_t out, int64_t in, uint32_t seed)
+      : bytes(static_cast<size_t>(BytesOf(dtype, out * in))), values(static_cast<size_t>(out * in)) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> normal(0.0f, 1.0f);
+    for (size_t i = 0; i < values.size(); ++i) {
+      values[i] = normal(generator);
+      if (dtype == DType::kBF16) {
+        const uint16_t bits = FloatToBF16(values[i]);
+        values[i] = BF16ToFloat(bits);
+        std::copy_n(reinterpret_cast<const std::byte*>(&bits), 2, bytes.data() + 2 * i);
+      } else {
+        std::copy_n(reinterpret_cast<const std::byte*>(&values[i]), 4, bytes.data() + 4 * i);
+      }
+    }
+    tensor = {bytes.data(), dtype, {out, in}};
+  }
+  RandomWeight(const RandomWeight&) = delete;
+  RandomWeight& operator=(const RandomWeight&) = delete;
+};
+
+}  // namespace percept
