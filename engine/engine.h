@@ -40,9 +40,9 @@ struct EngineOptions {
 // the callers, who hold a credit for each request.
 //
 // Any thread may submit and cancel. A step that throws fails the requests it was working on and no others.
-// Trace events (subject: request; value): "submit picture" (patches), "tower layer" zone (layer), "picture done"
-// (rows), "submit sequence" (prompt rows), "prefill" and "decode" zones (rows; subject 0 for a batch), "finish
-// sequence" (tokens).
+// Trace events (subject: the request, one zone for each request of a step; value): "submit picture" (patches), "tower
+// layer" zone (layer), "picture done" (rows), "submit sequence" (prompt rows), "prefill" and "decode" zones (rows),
+// "finish sequence" (tokens).
 class Engine {
  public:
   // Throws ArgumentError on an option out of range.
@@ -53,11 +53,12 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Throws ArgumentError where the checkpoint has no vision tower, InputError on a picture beyond its position table.
+  // Throws ArgumentError where the checkpoint has no vision tower or the patches are not as PreprocessImage makes them,
+  // InputError on a picture beyond the tower's position table.
   RequestId SubmitPicture(ImagePatches picture, std::shared_ptr<PictureListener> listener);
 
   // Throws InputError where the prompt leaves no room for a token in the context or can never fit the limit of keys and
-  // values; ArgumentError where media and spans do not match or an id is outside the vocabulary.
+  // values; ArgumentError where media, spans and placeholders do not match or an id is outside the vocabulary.
   RequestId SubmitSequence(SequenceRequest request, std::shared_ptr<SequenceListener> listener);
 
   // Takes effect before the next step, the terminal call included. A request that has ended, or is just ending, is left
@@ -65,10 +66,6 @@ class Engine {
   void Cancel(RequestId id);
 
   int64_t context_tokens() const;
-  // Keys and values of one sequence of `rows` rows, prompt and answer.
-  int64_t KvBytes(int64_t rows) const;
-  // Activations and other memory that is sized once, without weights, keys and values.
-  int64_t scratch_bytes() const;
 
  private:
   class Machine;

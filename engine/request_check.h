@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "decoder/config/text_config.h"
+#include "encoders/vision/patches.h"
+#include "encoders/vision/tower.h"
+#include "engine/request.h"
+
+namespace percept {
+
+// What the callers get wrong is said where they submit it, and cannot fail a step that others share. Errors as
+// Engine::SubmitSequence and Engine::SubmitPicture name them.
+void RequireUsable(const SequenceRequest& request, const TextConfig& config, int64_t context_tokens);
+void RequireUsable(const ImagePatches& picture, const VisionTower& tower);
+
+// Throws ArgumentError that names the option or argument.
+void RequirePositive(int64_t value, const char* name);
+
+}  // namespace percept

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decoder/model/text_decoder.h"
+#include "decoder/state/activations.h"
+#include "decoder/state/kv_cache.h"
+#include "decoder/text/sampler.h"
+#include "engine/sequence.h"
+#include "kernels/core/trace.h"
+
+namespace percept {
+
+// The live sequences: they join and leave between steps, and each step takes all of them one step further. One thread
+// at a time. After the constructor only Join allocates (the keys and values of the sequence).
+class SequenceBatch {
+ public:
+  struct Limits {
+    int64_t max_sequences = 0;
+    int64_t prefill_chunk_rows = 0;
+    int64_t context_tokens = 0;
+    int64_t kv_limit_bytes = 0;
+  };
+
+  SequenceBatch(const TextDecoder& decoder, std::span<const int32_t> suppress_ids, const Limits& limits,
+                TraceSink* trace);
+
+  bool empty() const { return live_.empty(); }
+  bool full() const { return static_cast<int64_t>(live_.size()) == limits_.max_sequences; }
+
+  // Room for the keys and values of `sequence`; null when there is not enough now. Throws std::bad_alloc.
+  std::unique_ptr<KvCache> Reserve(const Sequence& sequence);
+  // Not when full. The sequence has its cache.
+  void Join(std::unique_ptr<Sequence> sequence);
+
+  // Ends the sequences whose cancel flag is set.
+  void Cancel();
+
+  // One decoder step: single rows of all sequences that decode, and up to prefill_chunk_rows prompt rows of those that
+  // do not, by priority. New tokens go to the listeners. A step that throws ends the sequences it was working on.
+  void Step();
+
+  // A sequence that has ended, to be finished by the caller; null where there is none.
+  std::unique_ptr<Sequence> TakeEnded();
+
+  static int64_t PositionsOf(const Sequence& sequence);  // that its keys and values take
+  const KvLayout& layout() const { return pool_.layout(); }
+
+  // Begins or ends the zone of each request that takes part in the step.
+  void TracePhase(TraceEvent::Phase phase) const;
+
+ private:
+  void Compose();
+  void Forward();
+  void Accept(Sequence& sequence, std::span<const float> logits);
+  void End(Sequence& sequence, FinishReason finish, std::string failure = {});
+  void MoveEnded();
+
+  struct Work {
+    Sequence* sequence;
+    int64_t num_rows;
+    bool prefill;
+  };
+
+  const TextDecoder& decoder_;
+  const GreedySampler sampler_;
+  const Limits limits_;
+  TraceSink* const trace_;
+  Activations activations_;
+  KvPool pool_;                                  // outlives the sequences
+  std::vector<std::unique_ptr<Sequence>> live_;  // by priority, then by age
+  std::vector<std::unique_ptr<Sequence>> ended_;
+  std::vector<Work> work_;         // of this step
+  std::vector<Segment> segments_;  // the same, for the decoder
+};
+
+}  // namespace percept
