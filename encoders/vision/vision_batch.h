@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,12 +21,12 @@ class VisionBatch {
   // Scratch for at most max_patches rows in all. The tower outlives the batch.
   VisionBatch(const VisionTower& tower, int64_t max_patches);
 
-  int64_t max_patches() const { return activations_.max_patches(); }
+  int64_t max_patches() const { return activations_.max_patches; }
   size_t scratch_bytes() const { return activations_.size_bytes(); }
   // Between batches: makes the scratch larger where max_patches asks for more.
   void Reserve(int64_t max_patches);
 
-  // Embeds the patches of all pictures, which are read in this call only.
+  // Embeds the patches of all pictures, which are read in this call only. Each fits the tower (RequireFits).
   void Begin(std::span<const ImagePatches* const> pictures);
   void RunLayer(int64_t layer);
   // Pools, projects and writes the soft tokens of picture i to soft_tokens[i]: [soft tokens, decoder_hidden].
@@ -40,12 +41,28 @@ class VisionBatch {
     int64_t first_row = 0;
   };
 
+  // The rows that one pass of a layer works on.
+  struct Tile {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
+
   template <typename Body>
-  void ForEachTile(Body&& body);
-  void EmbedPositions(int64_t first, MatrixView x);
-  void ComputeKeysAndValues(const VisionLayerWeights& layer, int64_t first, int64_t count);
-  void Attend(const VisionLayerWeights& layer, int64_t first, int64_t count);
-  void FeedForward(const VisionLayerWeights& layer, int64_t first, int64_t count);
+  void ForEachTile(Tile rows, Body&& body) const;
+  MatrixView ResidualOf(const Tile& tile) const { return activations_.residual.Rows(tile.first, tile.count); }
+
+  void EmbedPatches(ConstMatrixView values, const Tile& tile);
+  void EmbedPositions(std::span<const PatchPosition> positions, const Tile& tile);
+  void ComputeAngles(std::span<const PatchPosition> positions, const Tile& tile);
+  void ComputeKeysAndValues(const VisionLayerWeights& layer, const Tile& tile);
+  void Attend(const VisionLayerWeights& layer, const Tile& tile);
+  void AttendWithinPictures(ConstMatrixView queries, const Tile& tile, MatrixView out);
+  void FeedForward(const VisionLayerWeights& layer, const Tile& tile);
+
+  void Linear(const ops::LinearWeight& weight, ConstMatrixView x, MatrixView y);
+  void Norm(ConstMatrixView x, const std::vector<float>& weight, MatrixView y) const;
+  void NormAdd(ConstMatrixView x, const std::vector<float>& weight, MatrixView residual) const;
+  void RotateHeads(const Tile& tile, MatrixView x) const;
 
   const VisionTower& tower_;
   VisionActivations activations_;

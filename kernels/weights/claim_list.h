@@ -20,6 +20,8 @@ class ClaimList {
   // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another
   // shape, or a dtype that is none of F32, BF16.
   ConstTensor Claim(std::string_view name, const Shape& shape);
+  // The file that holds, or should hold, the tensor.
+  std::string FileOf(std::string_view name) const { return source_.FileOf(name); }
   bool Has(std::string_view name) const { return source_.Find(name) != nullptr; }
   // A vector or scalar (norm weights, bounds) as floats.
   std::vector<float> ClaimFloats(std::string_view name, const Shape& shape);
