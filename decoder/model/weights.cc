@@ -112,12 +112,6 @@ void IgnoreUnused(const TextConfig& config, const std::string& prefix, ClaimList
   });
 }
 
-float EmbeddingFactor(int64_t hidden_size, DType table_dtype, EmbeddingScale scale) {
-  const float root = std::sqrt(static_cast<float>(hidden_size));
-  const bool is_rounded = scale == EmbeddingScale::kRoundedToTable && table_dtype == DType::kBF16;
-  return is_rounded ? BF16ToFloat(FloatToBF16(root)) : root;
-}
-
 size_t OwnedBytes(const std::vector<float>& values) { return values.size() * sizeof(float); }
 
 size_t OwnedBytes(const LayerWeights& layer) {
@@ -138,6 +132,12 @@ size_t OwnedBytes(const LayerWeights& layer) {
 }
 
 }  // namespace
+
+float EmbeddingFactor(int64_t hidden_size, DType table_dtype, EmbeddingScale scale) {
+  const float root = std::sqrt(static_cast<float>(hidden_size));
+  const bool is_rounded = scale == EmbeddingScale::kRoundedToTable && table_dtype == DType::kBF16;
+  return is_rounded ? BF16ToFloat(FloatToBF16(root)) : root;
+}
 
 TextWeights TextWeights::Bind(const TextConfig& config, ClaimList& claims, const KernelContext& context,
                               EmbeddingScale scale) {

@@ -17,6 +17,8 @@ namespace percept {
 // as references computed in float32 have it.
 enum class EmbeddingScale { kRoundedToTable, kUnrounded };
 
+float EmbeddingFactor(int64_t hidden_size, DType table_dtype, EmbeddingScale scale);
+
 struct KeyValueWeights {
   ops::LinearWeight k_proj;   // [kv_heads * head_dim, hidden]
   ops::LinearWeight v_proj;   // [kv_heads * head_dim, hidden]

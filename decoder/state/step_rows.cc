@@ -10,14 +10,12 @@
 namespace percept {
 namespace {
 
-void Require(bool holds, const std::string& message) {
-  if (!holds) {
-    throw ArgumentError("decoder step: " + message);
-  }
-}
+[[noreturn]] void Refuse(const std::string& reason) { throw ArgumentError("decoder step: " + reason); }
 
 void RequireWithin(int64_t count, int64_t limit, const char* what) {
-  Require(count <= limit, std::to_string(count) + " " + what + ", room for " + std::to_string(limit));
+  if (count > limit) {
+    Refuse(std::to_string(count) + " " + what + ", room for " + std::to_string(limit));
+  }
 }
 
 }  // namespace
@@ -38,20 +36,28 @@ StepRows::StepRows(const TextConfig& config, const StepLimits& limits)
 }
 
 void StepRows::CheckSegment(const Segment& segment, std::span<const Segment> before) const {
-  Require(segment.cache != nullptr, "a segment without a KV cache");
-  Require(std::none_of(before.begin(), before.end(), [&](const Segment& b) { return b.cache == segment.cache; }),
-          "two segments share a KV cache");
+  if (segment.cache == nullptr) {
+    Refuse("a segment without a KV cache");
+  }
+  if (std::any_of(before.begin(), before.end(), [&](const Segment& b) { return b.cache == segment.cache; })) {
+    Refuse("two segments share a KV cache");
+  }
   const int64_t rows = static_cast<int64_t>(segment.ids.size());
-  Require(rows > 0, "a segment without rows");
-  Require(segment.num_output_rows >= 0 && segment.num_output_rows <= rows,
-          std::to_string(segment.num_output_rows) + " output rows in a segment of " + std::to_string(rows));
+  if (rows == 0) {
+    Refuse("a segment without rows");
+  }
+  if (segment.num_output_rows < 0 || segment.num_output_rows > rows) {
+    Refuse(std::to_string(segment.num_output_rows) + " output rows in a segment of " + std::to_string(rows));
+  }
   RequireWithin(rows, segment.cache->layout().max_segment_rows, "rows in a segment");
   RequireWithin(segment.cache->num_positions() + rows, segment.cache->max_positions(), "tokens in a sequence");
   RequireWithin(segment.cache->num_positions() + rows, limits_.max_positions, "tokens in a sequence");
 }
 
 void StepRows::Plan(std::span<const Segment> segments) {
-  Require(!segments.empty(), "no segments");
+  if (segments.empty()) {
+    Refuse("no segments");
+  }
   RequireWithin(static_cast<int64_t>(segments.size()), limits_.max_segments, "segments");
   int64_t num_rows = 0;
   int64_t num_output_rows = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,7 +48,10 @@ class StepRunner {
   StepRunner(const TextDecoder& decoder, int threads, int64_t max_segment_rows = 300);
 
   std::unique_ptr<KvCache> NewSequence(int64_t max_positions = 400) { return pool_.Reserve(max_positions); }
-  ForwardOutput Step(std::span<const Segment> segments, ForwardObserver* observer = nullptr);
+  // around(true) is called on the step's thread before the pass, around(false) after it.
+  ForwardOutput Step(
+      std::span<const Segment> segments, ForwardObserver* observer = nullptr,
+      const std::function<void(bool runs)>& around = [](bool) {});
   // Rows [begin, end) of the prompt; returns a copy of the logits of the last num_output_rows of them.
   std::vector<float> Prefill(KvCache& cache, const PromptRows& prompt, int64_t begin, int64_t end,
                              int64_t num_output_rows);
