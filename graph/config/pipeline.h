@@ -47,7 +47,8 @@ struct Arguments {
 };
 
 // Fills in `${name}`, `${name.stem}` and `${name.dir}` in every scalar, after parsing, so that a value cannot add YAML;
-// `$${` stands for a plain `${`. A scalar that is nothing but `${list}` becomes that list. Throws DefinitionError: a
+// `$${` stands for a plain `${`. A scalar that is nothing but `${list}` becomes that list; a node's parameter that is
+// nothing but `${name}` of an optional parameter without value counts as not written. Throws DefinitionError: a
 // required parameter without value, an argument or `${name}` that the pipeline does not know, a wrong type, a value
 // outside its range.
 PipelineDefinition Bind(const PipelineDefinition& pipeline, const Arguments& arguments);

@@ -30,8 +30,13 @@ class InputSet {
   // The first error packet in port order, nullptr where there is none.
   const Packet* FirstError() const;
 
+  // Any packet, nullptr where the set is empty.
+  const Packet* First() const;
+
   // For the graph.
   void Add(size_t port_idx, Packet packet);
+  // Lets go of the packets' credits, which were the set's.
+  void ReleaseCredits() const;
   void Clear();
 
  private:

@@ -6,11 +6,14 @@
 
 namespace percept::graph {
 
-// The node's side of a Waker. Called with Waker's lock held: neither call may block or wake another node.
+// The node's side of a Waker. Called under the lock of the Waker's state: none of the calls may block.
 class WakeTarget {
  public:
   virtual ~WakeTarget() = default;
+  // Call the node.
   virtual void OnWake() = 0;
+  // Look whether the node can go on.
+  virtual void OnChange() = 0;
   // How many Wakers of this node exist changed by `delta`.
   virtual void OnHolders(int64_t delta) = 0;
 };

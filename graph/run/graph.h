@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "graph/config/checked_graph.h"
@@ -16,6 +17,8 @@ struct GraphOptions {
   EdgeLimits edge_limits;        // of every edge
   Observer* observer = nullptr;  // lives longer than the graph
 };
+
+class RunState;
 
 // One run of a checked graph. All functions from any thread; executor and services outlive it.
 class Graph {
@@ -37,8 +40,8 @@ class Graph {
   void Cancel();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<RunState> state_;
+  std::atomic<bool> started_{false};
 };
 
 }  // namespace percept::graph
