@@ -14,8 +14,9 @@ function(percept_library name)
 endfunction()
 
 function(percept_warnings target)
+  # Designated initialisers leave members at their defaults on purpose.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
-                         -Werror=return-type)
+                         -Wno-missing-field-initializers -Werror=return-type)
 endfunction()
 
 if(PERCEPT_SANITIZER STREQUAL "address")

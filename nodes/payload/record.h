@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/request.h"
+#include "graph/packet/error_payload.h"
+#include "graph/packet/packet.h"
+#include "graph/packet/payload.h"
+#include "kernels/cpu/context.h"
+#include "nodes/payload/soft_tokens.h"
+
+namespace percept::nodes {
+
+// How an answer's tokens were drawn. 0 is greedy.
+struct Sampling {
+  double temperature = 0;
+};
+
+// How an answer came about.
+struct AnswerFacts {
+  std::string model_name, model_path;
+  Mode mode = Mode::kFast;
+  Sampling sampling;
+  std::vector<PictureFacts> pictures;  // in the order of the prompt
+  int64_t num_prompt_tokens = 0;
+  int64_t num_output_tokens = 0;
+  FinishReason finish = FinishReason::kStop;
+  std::chrono::nanoseconds queued_time{}, prefill_time{}, decode_time{};
+};
+
+// One finished item: an answer, or the first error that kept it from one.
+struct Record {
+  std::string item;
+  graph::Time timestamp;
+  int64_t epoch = 0;
+  std::string text;
+  std::optional<AnswerFacts> answer;
+  std::optional<graph::ErrorPayload> error;
+};
+
+// The record of an error packet.
+Record MakeErrorRecord(const graph::Packet& packet);
+
+// One line of JSON without its line end. The keys stand in one order, whatever the record holds: item, timestamp_s,
+// epoch, text (null with an error), error (null without), finish, model, mode, sampling, pictures, tokens, timing_ms.
+std::string ToJsonLine(const Record& record);
+
+}  // namespace percept::nodes
+
+template <>
+struct percept::graph::PayloadTraits<percept::nodes::Record> {
+  static constexpr const char* kName = "Record";
+  static size_t Bytes(const percept::nodes::Record& record) {
+    return sizeof(record) + record.item.size() + record.text.size() +
+           (record.answer ? record.answer->pictures.size() * sizeof(percept::nodes::PictureFacts) : 0);
+  }
+};

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nodes/runtime.h"
+
+#include <limits>
+#include <utility>
+
+#include "engine/step_executor.h"
+#include "graph/run/tbb_executor.h"
+#include "nodes/register_nodes.h"
+
+namespace percept::nodes {
+
+// Runs one engine's steps on the graphs' executor. Steps come after every node that is ready: what nodes do is bounded
+// by the sources' credits, and it is what fills the next batch.
+class Runtime::Steps : public StepExecutor, public graph::Task {
+ public:
+  explicit Steps(graph::Executor& executor) : executor_(executor) { priority = std::numeric_limits<int>::max(); }
+
+  void Enqueue(StepTask& task) override {
+    step_ = &task;
+    executor_.Enqueue(*this);
+  }
+
+  // An engine has at most one step enqueued or running, so step_ is not written while it is read.
+  void Run() noexcept override { step_->Run(); }
+
+ private:
+  graph::Executor& executor_;
+  StepTask* step_ = nullptr;
+};
+
+Runtime::Runtime(RuntimeOptions options)
+    : options_(std::move(options)),
+      executor_(std::make_unique<graph::TbbExecutor>(
+          graph::ExecutorOptions{.num_workers = options_.num_workers, .worker_entry = {}})) {
+  RegisterNodes(&registry_);
+  services_.Add(*this);
+}
+
+Runtime::~Runtime() = default;
+
+Model& Runtime::OpenModel(const std::string& path) {
+  const std::filesystem::path wanted = path.empty() ? options_.default_model : std::filesystem::path(path);
+  if (wanted.empty()) {
+    throw ArgumentError("no model is given and this program has no default one");
+  }
+  const std::filesystem::path key = std::filesystem::weakly_canonical(wanted);
+  const std::lock_guard lock(models_mutex_);
+  std::unique_ptr<Model>& model = models_[key];
+  if (model == nullptr) {
+    auto steps = std::make_unique<Steps>(*executor_);
+    ModelOptions options;
+    options.mode = options_.mode;
+    options.max_isa = options_.max_isa;
+    options.engine.executor = steps.get();
+    options.engine.trace = options_.trace;
+    model = Model::Open(wanted, options);
+    steps_.push_back(std::move(steps));
+  }
+  return *model;
+}
+
+}  // namespace percept::nodes

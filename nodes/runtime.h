@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/model.h"
+#include "graph/node/registry.h"
+#include "graph/node/services.h"
+#include "graph/run/executor.h"
+#include "kernels/core/trace.h"
+#include "kernels/cpu/context.h"
+
+namespace percept::nodes {
+
+// Where sinks with the path "-" write.
+class TextStream {
+ public:
+  virtual ~TextStream() = default;
+  // All of it, or throws. Called by one node at a time.
+  virtual void Write(std::string_view text) = 0;
+};
+
+// What one input may cost before it is refused.
+struct InputLimits {
+  int64_t picture_pixels = 100'000'000;       // compared with a picture's header
+  int64_t stream_bytes = int64_t{256} << 20;  // of an input that is read from a pipe
+};
+
+struct RuntimeOptions {
+  int num_workers = 0;                  // 0: as many as this process may use
+  std::filesystem::path default_model;  // of nodes whose `model` is not given
+  Mode mode = Mode::kFast;
+  Isa max_isa = Isa::kAmxBf16;
+  InputLimits limits;
+  TextStream* standard_output = nullptr;  // outlives the runtime; null: "-" is refused
+  int standard_input = -1;                // a file descriptor that sources with the path "-" read; -1: refused
+  TraceSink* trace = nullptr;             // sees the steps of every engine; outlives the runtime
+};
+
+// What graphs run on: workers, models, limits and streams, and the node types of this project. Owns no global state:
+// several work side by side in one process. Graphs that use a runtime end before it.
+class Runtime {
+ public:
+  explicit Runtime(RuntimeOptions options);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  const graph::Registry& registry() const { return registry_; }
+  graph::Registry& registry() { return registry_; }
+  // Holds this runtime itself: that is what nodes ask for.
+  const graph::Services& services() const { return services_; }
+  graph::Executor& executor() { return *executor_; }
+  const RuntimeOptions& options() const { return options_; }
+
+  // The model at `path` ("": the default one), opened on first use and kept. Any thread.
+  // Throws CheckpointError as Model::Open, ArgumentError where there is no default.
+  Model& OpenModel(const std::string& path);
+
+ private:
+  class Steps;
+
+  const RuntimeOptions options_;
+  graph::Registry registry_;
+  graph::Services services_;
+  // Destroyed in reverse: engines need the executor to finish, and its last tasks are steps.
+  std::vector<std::unique_ptr<Steps>> steps_;
+  std::unique_ptr<graph::Executor> executor_;
+  std::mutex models_mutex_;
+  std::map<std::filesystem::path, std::unique_ptr<Model>> models_;
+};
+
+}  // namespace percept::nodes
