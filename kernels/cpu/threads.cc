@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/cpu/threads.h"
 
+#include <omp.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
-#include <tbb/task_arena.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "kernels/core/check.h"
 
@@ -37,6 +38,24 @@ void ParallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t begin, i
   });
 }
 
+void ParallelForSlots(int64_t num_items, int64_t num_slots, FunctionRef<void(int64_t slot, int64_t item)> body) {
+  PERCEPT_CHECK(num_slots > 0);
+  std::atomic<int64_t> next_item{0};
+  ParallelFor(std::min({num_items, num_slots, static_cast<int64_t>(NumWorkers())}), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t slot = begin; slot < end; ++slot) {
+      for (int64_t item = next_item++; item < num_items; item = next_item++) {
+        body(slot, item);
+      }
+    }
+  });
+}
+
 int NumWorkers() { return tbb::this_task_arena::max_concurrency(); }
+
+SingleOpenMpThread::SingleOpenMpThread(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) { observe(true); }
+
+SingleOpenMpThread::~SingleOpenMpThread() { observe(false); }
+
+void SingleOpenMpThread::on_scheduler_entry(bool /*is_worker*/) { omp_set_num_threads(1); }
 
 }  // namespace percept

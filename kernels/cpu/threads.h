@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <tbb/task_arena.h>
+#include <tbb/task_scheduler_observer.h>
+
 #include <cstdint>
 
 #include "kernels/core/function_ref.h"
@@ -13,7 +16,20 @@ namespace percept {
 // across it. Runs inline when one range is enough.
 void ParallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
+// Calls body(slot, item) for every item of [0, num_items), items taken up in ascending order. A slot is used by one
+// thread at a time, so what a body needs as scratch can be one slice per slot. Otherwise as ParallelFor.
+void ParallelForSlots(int64_t num_items, int64_t num_slots, FunctionRef<void(int64_t slot, int64_t item)> body);
+
 // Workers of the arena the caller runs in.
 int NumWorkers();
+
+// While it lives, whatever enters the arena as a worker has OpenMP set to one thread (the setting is per thread), so
+// that libraries with loops of their own do not start a team beside the arena's workers.
+class SingleOpenMpThread : public tbb::task_scheduler_observer {
+ public:
+  explicit SingleOpenMpThread(tbb::task_arena& arena);
+  ~SingleOpenMpThread() override;
+  void on_scheduler_entry(bool is_worker) override;
+};
 
 }  // namespace percept

@@ -2,7 +2,6 @@
 #include "kernels/ops/attention.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "kernels/core/check.h"
 #include "kernels/cpu/threads.h"
@@ -11,8 +10,8 @@
 namespace percept::ops {
 namespace {
 
-// Scratch is one slice per task; more tasks than this are never started, whatever the number of workers.
-constexpr int64_t kMaxTasks = 32;
+// Scratch is one slice per slot; more workers than this find none.
+constexpr int64_t kMaxSlots = 32;
 
 struct Problem {
   const KernelContext& context;
@@ -28,7 +27,7 @@ int64_t TileSteps(int64_t rows, int64_t group) { return std::max<int64_t>(1, std
 
 int64_t RoundUp(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-// Floats of one task's tile buffers: q, keys, scores, acc, max, sum.
+// Floats of one slot's tile buffers: q, keys, scores, acc, max, sum.
 int64_t SliceFloats(int64_t tile_rows, int64_t head_dim) {
   return 2 * RoundUp(tile_rows * head_dim) + (head_dim + tile_rows) * kKeyBlock + 2 * RoundUp(tile_rows);
 }
@@ -114,27 +113,22 @@ void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, c
   const Problem problem{context, q, keys, ranges, out, group, TileSteps(q.rows, group)};
   const int64_t tiles = (q.rows + problem.tile_steps - 1) / problem.tile_steps;
   const int64_t items = tiles * keys.kv_heads;
-  const int64_t tasks = std::min({items, kMaxTasks, static_cast<int64_t>(NumWorkers())});
+  const int64_t slots = std::min<int64_t>(kMaxSlots, NumWorkers());
   const int64_t tile_rows = problem.tile_steps * group;
   const int64_t slice_floats = SliceFloats(tile_rows, keys.head_dim);
-  float* slices = scratch.Allocate<float>(tasks * slice_floats);
-  std::atomic<int64_t> next_item{0};
-  ParallelFor(tasks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      const AttentionTile tile = TileIn(slices + task * slice_floats, tile_rows, keys.head_dim);
-      for (int64_t item = next_item++; item < items; item = next_item++) {
-        // Last tiles first: under a causal mask they are the long ones.
-        const int64_t first = (tiles - 1 - item / keys.kv_heads) * problem.tile_steps;
-        RunTile(problem, item % keys.kv_heads, first, std::min(problem.tile_steps, q.rows - first), tile);
-      }
-    }
+  float* slices = scratch.Allocate<float>(slots * slice_floats);
+  ParallelForSlots(items, slots, [&](int64_t slot, int64_t item) {
+    // Last tiles first: under a causal mask they are the long ones.
+    const int64_t first = (tiles - 1 - item / keys.kv_heads) * problem.tile_steps;
+    RunTile(problem, item % keys.kv_heads, first, std::min(problem.tile_steps, q.rows - first),
+            TileIn(slices + slot * slice_floats, tile_rows, keys.head_dim));
   });
 }
 
 size_t AttentionScratchBytes(int64_t rows, int64_t heads, int64_t head_dim, int64_t max_keys) {
   static_cast<void>(max_keys);
   const int64_t tile_rows = std::min(kMaxTileRows, rows * heads);
-  return static_cast<size_t>(kMaxTasks * SliceFloats(tile_rows, head_dim)) * sizeof(float);
+  return static_cast<size_t>(kMaxSlots * SliceFloats(tile_rows, head_dim)) * sizeof(float);
 }
 
 }  // namespace percept::ops

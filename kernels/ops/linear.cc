@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/ops/linear.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
 #include "kernels/core/check.h"
 #include "kernels/core/error.h"
 #include "kernels/cpu/threads.h"
+#include "kernels/ops/linear_bf16.h"
 #include "kernels/ops/linear_cpu.h"
 
 namespace percept::ops {
 namespace {
+
+// From this many rows on a bf16 tile, mostly padding, is faster than f32 products.
+constexpr int64_t kMinBF16Rows = 6;
 
 void RequireMatrix(const ConstTensor& weight) {
   if (weight.shape.rank() != 2 || weight.shape.elements() == 0) {
@@ -34,7 +39,12 @@ bool ClipsInput(const ClipBounds& clip) { return std::isfinite(clip.input_min) |
 
 }  // namespace
 
-LinearWeight LinearWeight::Packed(const KernelContext& /*context*/, const ConstTensor& weight, const ClipBounds& clip) {
+LinearWeight::LinearWeight() = default;
+LinearWeight::~LinearWeight() = default;
+LinearWeight::LinearWeight(LinearWeight&& other) noexcept = default;
+LinearWeight& LinearWeight::operator=(LinearWeight&& other) noexcept = default;
+
+LinearWeight LinearWeight::Packed(const KernelContext& context, const ConstTensor& weight, const ClipBounds& clip) {
   RequireMatrix(weight);
   RequireBounds(clip);
   LinearWeight result;
@@ -52,6 +62,9 @@ LinearWeight LinearWeight::Packed(const KernelContext& /*context*/, const ConstT
       PackPanel(weight, i, result.buffer_.get() + i * panel_bytes);
     }
   });
+  if (context.native_bf16() && weight.dtype == DType::kBF16) {
+    result.bf16_products_ = std::make_unique<LinearBF16>(result.in_, result.out_);
+  }
   return result;
 }
 
@@ -72,20 +85,23 @@ void Linear(const KernelContext& context, const LinearWeight& weight, ConstMatri
   }
   const Arena::Scope scope(scratch);
   const ClipBounds& clip = weight.clip();
-  ConstMatrixView input = x;
+  LinearArgs args{weight.bytes(),
+                  weight.dtype(),
+                  weight.in_features(),
+                  weight.out_features(),
+                  clip.output_min,
+                  clip.output_max,
+                  x,
+                  y};
+  if (context.mode == Mode::kFast && context.native_bf16() && weight.bf16_products() != nullptr &&
+      x.rows >= kMinBF16Rows && weight.bf16_products()->Run(args, clip.input_min, clip.input_max, scratch)) {
+    return;
+  }
   if (ClipsInput(clip)) {
     const MatrixView clamped = scratch.AllocateMatrix(x.rows, x.cols);
     ClampRows(context, x, clip.input_min, clip.input_max, clamped);
-    input = clamped;
+    args.x = clamped;
   }
-  const LinearArgs args{weight.bytes(),
-                        weight.dtype(),
-                        weight.in_features(),
-                        weight.out_features(),
-                        clip.output_min,
-                        clip.output_max,
-                        input,
-                        y};
   if (weight.packed()) {
     LinearPackedF32(context, args);
   } else {
@@ -95,7 +111,7 @@ void Linear(const KernelContext& context, const LinearWeight& weight, ConstMatri
 
 size_t LinearScratchBytes(int64_t rows, int64_t max_in_features, int64_t max_out_features) {
   static_cast<void>(max_out_features);
-  return Arena::MatrixBytes(rows, max_in_features);
+  return std::max(Arena::MatrixBytes(rows, max_in_features), LinearBF16ScratchBytes(rows, max_in_features));
 }
 
 }  // namespace percept::ops

@@ -3,12 +3,15 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
 
 #include "kernels/core/arena.h"
 #include "kernels/core/tensor.h"
 #include "kernels/cpu/context.h"
 
 namespace percept::ops {
+
+class LinearBF16;
 
 // Bounds of a clipped linear (spec: vision 3.2): y = clamp(W * clamp(x, in), out). Infinite bounds clip nothing.
 struct ClipBounds {
@@ -21,7 +24,10 @@ struct ClipBounds {
 // The weight of a bias-free linear layer, [out, in], in the dtype of its file.
 class LinearWeight {
  public:
-  LinearWeight() = default;
+  LinearWeight();
+  ~LinearWeight();
+  LinearWeight(LinearWeight&& other) noexcept;
+  LinearWeight& operator=(LinearWeight&& other) noexcept;
 
   // Repacks once into blocks of output rows (same size, padded to whole blocks) for many uses with many rows. The
   // source bytes are not needed afterwards.
@@ -36,6 +42,8 @@ class LinearWeight {
   const std::byte* bytes() const { return bytes_; }
   const ClipBounds& clip() const { return clip_; }
   size_t owned_bytes() const { return buffer_.size_bytes(); }
+  // The bf16 products of a packed bf16 weight, null where the weight has none.
+  LinearBF16* bf16_products() const { return bf16_products_.get(); }
 
  private:
   Buffer buffer_;                     // packed blocks
@@ -45,6 +53,7 @@ class LinearWeight {
   DType dtype_ = DType::kBF16;
   bool packed_ = false;
   ClipBounds clip_;
+  std::unique_ptr<LinearBF16> bf16_products_;
 };
 
 // y[rows, out] = clamp(W * clamp(x[rows, in])). x and y do not overlap.

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace percept {
+
+// c = a b for one block of fixed size: a bf16 [rows, depth], b bf16 in panels of 64 columns as LinearWeight packs them,
+// c f32 [rows, cols], all dense and 64-byte aligned. Made by oneDNN for this CPU, run on the calling thread.
+class BF16Product {
+ public:
+  // depth: a multiple of 32. cols: a multiple of 64. Generates code the first time a size is asked for (under a
+  // millisecond); products of equal size share it.
+  BF16Product(int64_t rows, int64_t depth, int64_t cols);
+  ~BF16Product();
+  BF16Product(BF16Product&& other) noexcept;
+  BF16Product& operator=(BF16Product&& other) noexcept;
+
+  int64_t rows() const;
+  int64_t cols() const;
+  // False where oneDNN has only generic code for this product, slower than f32.
+  bool native() const;
+  size_t scratch_bytes() const;
+
+  // One thread's use of the product. `scratch`: scratch_bytes(), 64-byte aligned.
+  class Runner {
+   public:
+    Runner(const BF16Product& product, std::byte* scratch);
+    ~Runner();
+    Runner(const Runner&) = delete;
+    Runner& operator=(const Runner&) = delete;
+    void Run(const uint16_t* a, const std::byte* b, float* c);
+
+   private:
+    struct Call;
+    std::unique_ptr<Call> call_;
+  };
+
+ private:
+  struct Primitive;
+  std::unique_ptr<Primitive> primitive_;
+};
+
+}  // namespace percept
