@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/engine/engine_fixture.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "tests/encoders/png.h"
+#include "tests/support/shared_dir.h"
+
+namespace percept {
+namespace {
+
+std::string ReadFile(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+std::filesystem::path EmbeddedModelDir() {
+  return std::filesystem::path(PERCEPT_SOURCE_DIR) / "models" / "percept-tiny";
+}
+
+OpenModel::OpenModel(const std::filesystem::path& folder, Mode mode, EngineOptions options) {
+  options.executor = &executor;
+  options.trace = options.trace == nullptr ? &trace : options.trace;
+  model = Model::Open(folder, {.mode = mode, .max_isa = TestMaxIsa(), .engine = options});
+}
+
+OpenModel::~OpenModel() { executor.RunAll(); }
+
+std::shared_ptr<PictureResult> OpenModel::Encode(const std::filesystem::path& picture, int budget) {
+  auto result = std::make_shared<PictureResult>();
+  engine().SubmitPicture(model->PreparePicture(ReadPng(picture).view(), budget), result);
+  executor.RunAll();
+  return result;
+}
+
+SequenceRequest AskAbout(const Model& model, const std::vector<std::shared_ptr<const SoftTokens>>& pictures,
+                         const std::string& words) {
+  SequenceRequest request{.media = pictures};
+  std::vector<ChatPart> content;
+  std::vector<MediaItem> media;
+  for (const auto& picture : pictures) {
+    content.emplace_back(MediaKind::kImage);
+    media.push_back({MediaKind::kImage, {{static_cast<int>(picture->rows.rows()), 0}}});
+  }
+  content.emplace_back(words);
+  ChatMessage message;
+  message.content = std::move(content);
+  request.prompt = model.BuildPrompt({std::move(message)}, media);
+  return request;
+}
+
+SequenceRequest TextRequest(std::vector<int32_t> ids, int64_t max_tokens) {
+  SequenceRequest request;
+  request.prompt.ids = std::move(ids);
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+SmallCheckpoint::SmallCheckpoint() {
+  const std::filesystem::path source = TestDataDir() / "e2b";
+  for (const char* file : {"generation_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+                           "model.safetensors"}) {
+    std::filesystem::copy_file(source / file, path() / file);
+    std::filesystem::permissions(path() / file, std::filesystem::perms::owner_write,
+                                 std::filesystem::perm_options::add);
+  }
+  nlohmann::json config = nlohmann::json::parse(ReadFile(source / "config.json"));
+  config.erase("audio_config");
+  folder_.Write("config.json", config.dump(1));
+}
+
+void SmallCheckpoint::Edit(const std::string& file, const std::string& from, const std::string& to) const {
+  std::string text = ReadFile(path() / file);
+  const size_t place = text.find(from);
+  if (place == std::string::npos) {
+    throw std::runtime_error(file + " does not contain " + from);
+  }
+  folder_.Write(file, text.replace(place, from.size(), to));
+}
+
+}  // namespace percept
