@@ -48,7 +48,7 @@ class Binder {
   Binder(const PipelineDefinition& pipeline, const Arguments& arguments);
 
   void BindAll() {
-    for (const auto& [name, decl] : decls_) Find(name, decl->required ? pipeline_.position : Position{});
+    for (const auto& [name, decl] : decls_) Find(name, decl->position);
   }
   // The value with every reference in it filled in.
   Value Fill(const Value& value);

@@ -81,6 +81,7 @@ ParamDecl ParseParamDecl(const Value::Entry& entry) {
                     {"type", "default", "required", "doc", "values", "min", "max"});
   ParamDecl decl;
   decl.name = entry.key;
+  decl.position = entry.key_position;
   const Value* type = entry.value.Find("type");
   if (!type) throw DefinitionError(entry.key_position, "parameter '" + entry.key + "' has no 'type'");
   decl.type = ParseType(decl, *type);

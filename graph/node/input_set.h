@@ -19,7 +19,7 @@ class InputSet {
   // True in a Process call that was made for another reason (a Waker, more room on the outputs), and for sources.
   bool empty() const { return time_ == Time::Unset(); }
   Time time() const { return time_; }
-  // The ports of this node that are connected, in the order of the contract or of the `in:` map.
+  // The ports of this node that are connected, in the order of `in:`.
   const std::vector<std::string>& ports() const { return ports_; }
   bool IsConnected(std::string_view port) const;
   // The packet on `port`, the first where there are several; an empty packet where the set has none or `port` is

@@ -42,7 +42,7 @@ std::string NearestNames(const std::string& wrong, const std::vector<std::string
   for (const std::string& name : valid) {
     if (wrong.size() > kMaxLength || name.size() > kMaxLength) continue;
     const size_t distance = EditDistance(wrong, name);
-    if (distance <= std::max<size_t>(2, name.size() / 3)) near.emplace_back(distance, name);
+    if (distance <= std::max<size_t>(1, name.size() / 4) && distance < name.size()) near.emplace_back(distance, name);
   }
   std::sort(near.begin(), near.end());
   if (near.size() > 3) near.resize(3);

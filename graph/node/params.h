@@ -26,6 +26,7 @@ struct ParamDecl {
   std::optional<Value> default_value;  // absent and not required: ParamValues::Has says whether it was given
   std::vector<std::string> values;     // kEnum: what it may be
   std::optional<double> min, max;      // kInt, kFloat: inclusive
+  Position position;                   // where a pipeline declares it; nowhere for a node type's
 
   // For declarations in code: ParamDecl{.name = "budget", .type = ParamType::kInt, .doc = "...", .min =
   // 1}.Default("70")

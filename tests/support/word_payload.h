@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "graph/packet/packet.h"
+
+// What test graphs exchange: a word that claims a size.
+struct Word {
+  std::string text;
+  size_t bytes = 0;
+};
+
+template <>
+struct percept::graph::PayloadTraits<Word> {
+  static constexpr const char* kName = "Word";
+  static size_t Bytes(const Word& word) { return word.bytes; }
+};
+
+struct Number {
+  int64_t value = 0;
+};
+
+template <>
+struct percept::graph::PayloadTraits<Number> {
+  static constexpr const char* kName = "Number";
+  static size_t Bytes(const Number&) { return sizeof(int64_t); }
+};
+
+inline percept::graph::Packet MakeWord(const std::string& text, int64_t ms, size_t bytes = 1) {
+  return percept::graph::Packet::Make(Word{text, bytes}, percept::graph::Time::Milliseconds(ms));
+}
+
+// "0.04s a (x.png)" or "0.04s bad_input from 'read': cut short (x.png)"; the item only where there is one.
+inline std::string Describe(const percept::graph::Packet& packet) {
+  std::string text = packet.timestamp().ToString() + " ";
+  if (packet.is_error()) {
+    const auto& error = packet.Get<percept::graph::ErrorPayload>();
+    text += std::string(percept::graph::ToString(error.kind)) + " from '" + error.node + "': " + error.reason;
+  } else {
+    text += packet.Get<Word>().text;
+  }
+  return packet.item_label().empty() ? text : text + " (" + packet.item_label() + ")";
+}
+
+// A service that sinks write what they receive to, under their own names.
+class Recorder {
+ public:
+  void Add(const std::string& sink, std::string line) {
+    std::lock_guard lock(mutex_);
+    lines_[sink].push_back(std::move(line));
+  }
+  std::vector<std::string> Lines(const std::string& sink) const {
+    std::lock_guard lock(mutex_);
+    auto it = lines_.find(sink);
+    return it == lines_.end() ? std::vector<std::string>{} : it->second;
+  }
+  std::map<std::string, std::vector<std::string>> All() const {
+    std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::vector<std::string>> lines_;
+};
