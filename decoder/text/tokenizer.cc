@@ -25,6 +25,12 @@ std::string WithSpaceMarks(std::string_view segment) {
   return marked;
 }
 
+std::string MergeName(const std::string& source, const TokenizerParts& parts, size_t rank) {
+  const auto& [left, right] = parts.merges[rank];
+  return source + ": merge " + std::to_string(rank) + " of '" + std::string(left) + "' and '" + std::string(right) +
+         "'";
+}
+
 bool BeginsCodePoint(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }
 
 // The text of all spans, and its trusted stretches as [begin, end).
@@ -63,18 +69,14 @@ Tokenizer::Tokenizer(const TokenizerParts& parts, std::string source)
     const std::optional<int32_t> left_id = vocabulary_.Find(left);
     const std::optional<int32_t> right_id = vocabulary_.Find(right);
     const std::optional<int32_t> result = vocabulary_.Find(joined);
-    const auto name = [&] {
-      return source_ + ": merge " + std::to_string(rank) + " of '" + std::string(left) + "' and '" +
-             std::string(right) + "'";
-    };
     if (!left_id || !right_id || !result) {
       const std::string missing = !left_id ? std::string(left) : !right_id ? std::string(right) : joined;
-      throw CheckpointError(name() + ": the vocabulary has no piece '" + missing + "'");
+      throw CheckpointError(MergeName(source_, parts, rank) + ": the vocabulary has no piece '" + missing + "'");
     }
     // A special token must not grow from ordinary characters: anybody could then write one.
     if (is_special(*result)) continue;
     if (!merges_.Add(*left_id, *right_id, {static_cast<uint32_t>(rank), *result})) {
-      throw CheckpointError(name() + " repeats an earlier one");
+      throw CheckpointError(MergeName(source_, parts, rank) + " repeats an earlier one");
     }
     cut_rule_.AddMerge(left, right);
   }

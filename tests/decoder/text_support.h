@@ -73,6 +73,7 @@ class MadeTokenizer {
 // The pieces of ids, for readable failures.
 inline std::vector<std::string> Pieces(const Tokenizer& tokenizer, const std::vector<int32_t>& ids) {
   std::vector<std::string> pieces;
+  pieces.reserve(ids.size());
   for (int32_t id : ids) pieces.emplace_back(tokenizer.piece(id));
   return pieces;
 }
