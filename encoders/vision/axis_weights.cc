@@ -31,9 +31,9 @@ class AxisSampler {
   int64_t Sample(int64_t i, std::vector<double>* weights) const {
     const double centre = (static_cast<double>(i) + 0.5) * ratio_;
     const double support = 2 * stretch_;
-    // The casts truncate toward zero, as the definition does.
-    const int64_t first = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(centre + support + 0.5), source_length_);
+    // Truncated toward zero, not rounded: that is the definition.
+    const int64_t first = std::max<int64_t>(static_cast<int64_t>(std::trunc(centre - support + 0.5)), 0);
+    const int64_t end = std::min(static_cast<int64_t>(std::trunc(centre + support + 0.5)), source_length_);
     weights->clear();
     double sum = 0;
     for (int64_t j = first; j < end; ++j) {
