@@ -4,10 +4,12 @@
 
 #include <omp.h>
 
+#include <array>
+#include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
-#include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "kernels/core/check.h"
 
@@ -56,35 +58,40 @@ dnnl::matmul::primitive_desc Describe(int64_t rows, int64_t depth, int64_t cols)
 
 }  // namespace
 
+// The memory objects that a product is run with, made once and pointed at new buffers for each run.
+struct BF16Product::Arguments {
+  explicit Arguments(const dnnl::matmul::primitive_desc& description)
+      : stream(CpuEngine()),
+        a(description.src_desc(), CpuEngine(), nullptr),
+        b(description.weights_desc(), CpuEngine(), nullptr),
+        c(description.dst_desc(), CpuEngine(), nullptr),
+        scratchpad(description.scratchpad_desc(), CpuEngine(), nullptr),
+        list{{{DNNL_ARG_SRC, a.get()},
+              {DNNL_ARG_WEIGHTS, b.get()},
+              {DNNL_ARG_DST, c.get()},
+              {DNNL_ARG_SCRATCHPAD, scratchpad.get()}}} {}
+
+  dnnl::stream stream;
+  memory a, b, c, scratchpad;
+  std::array<dnnl_exec_arg_t, 4> list;
+};
+
 struct BF16Product::Primitive {
   dnnl::matmul::primitive_desc description;
   dnnl::matmul matmul;
   int64_t rows;
   int64_t cols;
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Arguments>> idle;  // guarded by mutex
 };
 
-struct BF16Product::Runner::Call {
-  Call(const Primitive& primitive, std::byte* scratch)
-      : matmul(primitive.matmul),
-        stream(CpuEngine()),
-        a(primitive.description.src_desc(), CpuEngine(), nullptr),
-        b(primitive.description.weights_desc(), CpuEngine(), nullptr),
-        c(primitive.description.dst_desc(), CpuEngine(), nullptr),
-        scratchpad(primitive.description.scratchpad_desc(), CpuEngine(), scratch),
-        args{{DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratchpad}} {}
-
-  const dnnl::matmul& matmul;
-  dnnl::stream stream;
-  memory a, b, c, scratchpad;
-  std::unordered_map<int, memory> args;
-};
-
-BF16Product::BF16Product(int64_t rows, int64_t depth, int64_t cols) {
+BF16Product::BF16Product(int64_t rows, int64_t depth, int64_t cols) : primitive_(std::make_unique<Primitive>()) {
   PERCEPT_CHECK(rows > 0 && depth > 0 && depth % 32 == 0 && cols > 0 && cols % 64 == 0);
   const OneOpenMpThread one_thread;
-  dnnl::matmul::primitive_desc description = Describe(rows, depth, cols);
-  dnnl::matmul matmul(description);
-  primitive_ = std::make_unique<Primitive>(Primitive{std::move(description), std::move(matmul), rows, cols});
+  primitive_->description = Describe(rows, depth, cols);
+  primitive_->matmul = dnnl::matmul(primitive_->description);
+  primitive_->rows = rows;
+  primitive_->cols = cols;
 }
 
 BF16Product::~BF16Product() = default;
@@ -93,25 +100,42 @@ BF16Product& BF16Product::operator=(BF16Product&& other) noexcept = default;
 
 int64_t BF16Product::rows() const { return primitive_->rows; }
 int64_t BF16Product::cols() const { return primitive_->cols; }
+size_t BF16Product::scratch_bytes() const { return primitive_->description.scratchpad_desc().get_size(); }
 
 bool BF16Product::native() const {
   const std::string_view name = primitive_->description.impl_info_str();
   return name.substr(0, 3) == "brg";
 }
 
-size_t BF16Product::scratch_bytes() const { return primitive_->description.scratchpad_desc().get_size(); }
+BF16Product::Runner::Runner(const BF16Product& product, std::byte* scratch) : primitive_(*product.primitive_) {
+  {
+    const std::lock_guard lock(primitive_.mutex);
+    if (!primitive_.idle.empty()) {
+      arguments_ = std::move(primitive_.idle.back());
+      primitive_.idle.pop_back();
+    }
+  }
+  if (arguments_ == nullptr) {
+    arguments_ = std::make_unique<Arguments>(primitive_.description);
+  }
+  arguments_->scratchpad.set_data_handle(scratch);
+}
 
-BF16Product::Runner::Runner(const BF16Product& product, std::byte* scratch)
-    : call_(std::make_unique<Call>(*product.primitive_, scratch)) {}
-BF16Product::Runner::~Runner() = default;
+BF16Product::Runner::~Runner() {
+  const std::lock_guard lock(primitive_.mutex);
+  primitive_.idle.push_back(std::move(arguments_));
+}
 
 void BF16Product::Runner::Run(const uint16_t* a, const std::byte* b, float* c) {
   const OneOpenMpThread one_thread;
   // oneDNN's handles are not const; a product writes only its destination.
-  call_->a.set_data_handle(const_cast<uint16_t*>(a));
-  call_->b.set_data_handle(const_cast<std::byte*>(b));
-  call_->c.set_data_handle(c);
-  call_->matmul.execute(call_->stream, call_->args);
+  arguments_->a.set_data_handle(const_cast<uint16_t*>(a));
+  arguments_->b.set_data_handle(const_cast<std::byte*>(b));
+  arguments_->c.set_data_handle(c);
+  const dnnl_status_t status =
+      dnnl_primitive_execute(primitive_.matmul.get(), arguments_->stream.get(),
+                             static_cast<int>(arguments_->list.size()), arguments_->list.data());
+  PERCEPT_CHECK(status == dnnl_success);
 }
 
 }  // namespace percept

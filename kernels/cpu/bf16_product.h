@@ -10,6 +10,9 @@ namespace percept {
 // c = a b for one block of fixed size: a bf16 [rows, depth], b bf16 in panels of 64 columns as LinearWeight packs them,
 // c f32 [rows, cols], all dense and 64-byte aligned. Made by oneDNN for this CPU, run on the calling thread.
 class BF16Product {
+  struct Primitive;
+  struct Arguments;
+
  public:
   // depth: a multiple of 32. cols: a multiple of 64. Generates code the first time a size is asked for (under a
   // millisecond); products of equal size share it.
@@ -24,7 +27,7 @@ class BF16Product {
   bool native() const;
   size_t scratch_bytes() const;
 
-  // One thread's use of the product. `scratch`: scratch_bytes(), 64-byte aligned.
+  // One thread's use of the product; cheap to make again. `scratch`: scratch_bytes(), 64-byte aligned.
   class Runner {
    public:
     Runner(const BF16Product& product, std::byte* scratch);
@@ -34,12 +37,11 @@ class BF16Product {
     void Run(const uint16_t* a, const std::byte* b, float* c);
 
    private:
-    struct Call;
-    std::unique_ptr<Call> call_;
+    Primitive& primitive_;
+    std::unique_ptr<Arguments> arguments_;
   };
 
  private:
-  struct Primitive;
   std::unique_ptr<Primitive> primitive_;
 };
 

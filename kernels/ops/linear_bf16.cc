@@ -2,6 +2,7 @@
 #include "kernels/ops/linear_bf16.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/cpu/threads.h"
 #include "kernels/cpu/vector_math.h"
@@ -12,8 +13,8 @@ namespace {
 // Scratch is one slice per slot; more workers than this find none.
 constexpr int64_t kMaxSlots = 32;
 // A block of weights of about this size stays in the second-level cache beside a tile of rows.
-constexpr int64_t kBlockBytes = 400 << 10;
-constexpr int64_t kMaxBlockPanels = 8;
+constexpr int64_t kBlockBytes = 1280 << 10;
+constexpr int64_t kMaxBlockPanels = 12;
 constexpr int64_t kMaxTileRows = 64;
 constexpr int64_t kMaxProductScratch = 64 << 10;
 constexpr int64_t kSlotBytes =
@@ -26,22 +27,40 @@ int64_t RoundUpDepth(int64_t in) { return CeilDivide(in, kBF16BlockDepth) * kBF1
 
 #define PERCEPT_BF16_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
 
-// out = bf16(clamp(x)), zeros up to `depth`.
+PERCEPT_BF16_TARGET inline void StoreBF16(uint16_t* out, __m512 value) {
+  const __m256bh narrow = _mm512_maskz_cvtneps_pbh(avx512::kAll, value);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), reinterpret_cast<const __m256i&>(narrow));
+}
+
+// out = bf16(clamp(x)), zeros from `cols` up to `depth`.
 PERCEPT_BF16_TARGET void NarrowRow(const float* x, int64_t cols, float low, float high, int64_t depth, uint16_t* out) {
-  for (int64_t i = 0; i < depth; i += avx512::kLanes) {
-    const int64_t count = std::clamp<int64_t>(cols - i, 0, avx512::kLanes);
-    const __mmask16 present = avx512::FirstLanes(count);
-    const __m512 value = avx512::Min(avx512::Set(high), avx512::Max(avx512::Set(low), avx512::LoadFirst(x + i, count)));
-    const __m256bh narrow = _mm512_maskz_cvtneps_pbh(present, value);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), reinterpret_cast<const __m256i&>(narrow));
+  const __m512 lowest = avx512::Set(low);
+  const __m512 highest = avx512::Set(high);
+  int64_t i = 0;
+  for (; i + avx512::kLanes <= cols; i += avx512::kLanes) {
+    StoreBF16(out + i, avx512::Min(highest, avx512::Max(lowest, avx512::Load(x + i))));
+  }
+  if (i < cols) {
+    const int64_t rest = cols - i;
+    const __m512 value = avx512::Min(highest, avx512::Max(lowest, avx512::LoadFirst(x + i, rest)));
+    StoreBF16(out + i, _mm512_maskz_mov_ps(avx512::FirstLanes(rest), value));
+    i += avx512::kLanes;
+  }
+  for (; i < depth; i += avx512::kLanes) {
+    StoreBF16(out + i, avx512::Set(0.0f));
   }
 }
 
 PERCEPT_BF16_TARGET void CopyClamped(const float* x, int64_t cols, float low, float high, float* y) {
-  for (int64_t i = 0; i < cols; i += avx512::kLanes) {
-    const int64_t count = std::min<int64_t>(cols - i, avx512::kLanes);
-    const __m512 value = avx512::LoadFirst(x + i, count);
-    avx512::StoreFirst(y + i, avx512::Min(avx512::Set(high), avx512::Max(avx512::Set(low), value)), count);
+  const __m512 lowest = avx512::Set(low);
+  const __m512 highest = avx512::Set(high);
+  int64_t i = 0;
+  for (; i + avx512::kLanes <= cols; i += avx512::kLanes) {
+    avx512::Store(y + i, avx512::Min(highest, avx512::Max(lowest, avx512::Load(x + i))));
+  }
+  if (i < cols) {
+    const __m512 value = avx512::Min(highest, avx512::Max(lowest, avx512::LoadFirst(x + i, cols - i)));
+    avx512::StoreFirst(y + i, value, cols - i);
   }
 }
 
@@ -90,48 +109,81 @@ bool LinearBF16::Prepare(int64_t out_features) {
   return native_;
 }
 
+// One call of Run.
+struct LinearBF16::Call {
+  const LinearArgs& args;
+  float input_min;
+  float input_max;
+  int64_t tiles;
+  uint16_t* narrow;  // [tiles * tile_rows, depth]
+};
+
+void LinearBF16::NarrowTile(const Call& call, int64_t tile, uint16_t* narrow) const {
+  const ConstMatrixView x = call.args.x;
+  for (int64_t i = 0; i < blocking_.tile_rows; ++i) {
+    const int64_t row = tile * blocking_.tile_rows + i;
+    if (row < x.rows) {
+      NarrowRow(x.row(row), x.cols, call.input_min, call.input_max, blocking_.depth, narrow + i * blocking_.depth);
+    } else {
+      std::fill_n(narrow + i * blocking_.depth, blocking_.depth, uint16_t{0});
+    }
+  }
+}
+
+// Tiles [first_tile, end_tile) times one block of weights.
+void LinearBF16::RunItem(const Call& call, int64_t block, int64_t first_tile, int64_t end_tile, int64_t slot,
+                         std::byte* slice) const {
+  const LinearArgs& args = call.args;
+  const int64_t tile_rows = blocking_.tile_rows;
+  const int64_t tile_elements = tile_rows * blocking_.depth;
+  const int64_t first_col = block * blocking_.block_panels * kPanelWidth;
+  const bool last = block + 1 == blocking_.num_blocks && last_product_.has_value();
+  const BF16Product& product = last ? *last_product_ : *product_;
+  const int64_t cols = std::min(product.cols(), args.out - first_col);
+  const std::byte* weight = args.weight + block * blocking_.block_panels * PanelBytes(DType::kBF16, args.in);
+  const bool clamps = std::isfinite(args.output_min) || std::isfinite(args.output_max);
+  float* tile_out = reinterpret_cast<float*>(slice + kMaxProductScratch);  // [tile_rows, product.cols()]
+  BF16Product::Runner runner(product, slice);
+  for (int64_t tile = first_tile; tile < end_tile; ++tile) {
+    const MatrixView y = args.y.Rows(tile * tile_rows, std::min(tile_rows, args.x.rows - tile * tile_rows));
+    // A single block's tile is narrowed just before its use, and its buffer stays in the cache.
+    uint16_t* narrow = call.narrow + (blocking_.num_blocks == 1 ? slot : tile) * tile_elements;
+    if (blocking_.num_blocks == 1) {
+      NarrowTile(call, tile, narrow);
+    }
+    const bool in_place = y.rows == tile_rows && y.stride == product.cols() && y.cols == product.cols();
+    float* out = in_place ? y.data : tile_out;
+    runner.Run(narrow, weight, out);
+    for (int64_t row = 0; (!in_place || clamps) && row < y.rows; ++row) {
+      CopyClamped(out + row * product.cols(), cols, args.output_min, args.output_max, y.row(row) + first_col);
+    }
+  }
+}
+
 bool LinearBF16::Run(const LinearArgs& args, float input_min, float input_max, Arena& scratch) {
   if (!Prepare(args.out)) {
     return false;
   }
-  const int64_t rows = args.x.rows;
-  const int64_t tile_rows = blocking_.tile_rows;
-  const int64_t depth = blocking_.depth;
-  const int64_t tiles = CeilDivide(rows, tile_rows);
-  uint16_t* narrow = scratch.Allocate<uint16_t>(tiles * tile_rows * depth);  // [tiles * tile_rows, depth]
-  constexpr int64_t kNarrowGrain = 1 << 15;
-  ParallelFor(tiles * tile_rows, std::max<int64_t>(1, kNarrowGrain / depth), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const bool exists = row < rows;
-      NarrowRow(exists ? args.x.row(row) : nullptr, exists ? args.x.cols : 0, input_min, input_max, depth,
-                narrow + row * depth);
-    }
-  });
-
+  const int64_t tiles = CeilDivide(args.x.rows, blocking_.tile_rows);
+  const int64_t tile_elements = blocking_.tile_rows * blocking_.depth;
+  const Call call{args, input_min, input_max, tiles, scratch.Allocate<uint16_t>(tiles * tile_elements)};
+  if (blocking_.num_blocks > 1) {
+    ParallelFor(tiles, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t tile = begin; tile < end; ++tile) {
+        NarrowTile(call, tile, call.narrow + tile * tile_elements);
+      }
+    });
+  }
   // An item is one block of weights times a run of tiles: long enough to reuse the block, short enough to balance.
   constexpr int64_t kMaxItemTiles = 16;
   const int64_t item_tiles = std::clamp<int64_t>(tiles * blocking_.num_blocks / (4 * NumWorkers()), 1, kMaxItemTiles);
   const int64_t row_items = CeilDivide(tiles, item_tiles);
-  const int64_t slots = std::min<int64_t>(kMaxSlots, NumWorkers());
+  const int64_t slots = std::min<int64_t>({kMaxSlots, NumWorkers(), blocking_.num_blocks * row_items});
   std::byte* slices = scratch.Allocate<std::byte>(slots * kSlotBytes);
-  const int64_t panel_bytes = PanelBytes(DType::kBF16, args.in);
   ParallelForSlots(blocking_.num_blocks * row_items, slots, [&](int64_t slot, int64_t item) {
-    const int64_t block = item / row_items;
-    const int64_t first_col = block * blocking_.block_panels * kPanelWidth;
-    const bool last = block + 1 == blocking_.num_blocks && last_product_.has_value();
-    const BF16Product& product = last ? *last_product_ : *product_;
-    std::byte* slice = slices + slot * kSlotBytes;
-    float* out = reinterpret_cast<float*>(slice + kMaxProductScratch);  // [tile_rows, product.cols()]
-    BF16Product::Runner runner(product, slice);
     const int64_t first_tile = item % row_items * item_tiles;
-    for (int64_t tile = first_tile; tile < std::min(tiles, first_tile + item_tiles); ++tile) {
-      runner.Run(narrow + tile * tile_rows * depth, args.weight + block * blocking_.block_panels * panel_bytes, out);
-      const int64_t first_row = tile * tile_rows;
-      for (int64_t row = first_row; row < std::min(rows, first_row + tile_rows); ++row) {
-        CopyClamped(out + (row - first_row) * product.cols(), std::min(product.cols(), args.out - first_col),
-                    args.output_min, args.output_max, args.y.row(row) + first_col);
-      }
-    }
+    RunItem(call, item / row_items, first_tile, std::min(tiles, first_tile + item_tiles), slot,
+            slices + slot * kSlotBytes);
   });
   return true;
 }

@@ -4,7 +4,6 @@
 // The bf16 products of a packed bf16 weight: rows are rounded to bf16 and multiplied in tiles of a fixed size against
 // blocks of output features that stay in the second-level cache.
 
-#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -34,7 +33,12 @@ class LinearBF16 {
   bool Run(const LinearArgs& args, float input_min, float input_max, Arena& scratch);
 
  private:
+  struct Call;
+
   bool Prepare(int64_t out_features);
+  void NarrowTile(const Call& call, int64_t tile, uint16_t* narrow) const;
+  void RunItem(const Call& call, int64_t block, int64_t first_tile, int64_t end_tile, int64_t slot,
+               std::byte* slice) const;
 
   BF16Blocking blocking_;
   std::once_flag once_;
