@@ -5,6 +5,7 @@
 
 #include "kernels/core/check.h"
 #include "kernels/cpu/threads.h"
+#include "kernels/ops/attention_bf16.h"
 #include "kernels/ops/attention_cpu.h"
 
 namespace percept::ops {
@@ -50,12 +51,10 @@ void FillBlock(const KeyValueView& keys, int64_t kv_head, int64_t block_begin, i
   block.begin = std::max(begin, block_begin);
   block.count = std::min(end, block_begin + kKeyBlock) - block.begin;
   block.first_lane = block.begin - block_begin;
-  const int64_t row_floats = keys.kv_heads * keys.head_dim;
   for (int64_t i = 0; i < block.count; ++i) {
-    const int64_t slot = (block.begin + i) % keys.capacity;
-    const int64_t offset = slot % keys.block_rows * row_floats + kv_head * keys.head_dim;
-    block.k[i] = keys.k_blocks[slot / keys.block_rows] + offset;
-    block.v[i] = keys.v_blocks[slot / keys.block_rows] + offset;
+    const KeyRow row = RowOf(keys, kv_head, block.begin + i);
+    block.k[i] = row.k;
+    block.v[i] = row.v;
   }
 }
 
@@ -110,6 +109,15 @@ void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, c
   }
   const Arena::Scope scope(scratch);
   const int64_t group = heads / keys.kv_heads;
+  KeyRange all = ranges[0];
+  for (const KeyRange& range : ranges) {
+    all.begin = std::min(all.begin, range.begin);
+    all.end = std::max(all.end, range.end);
+  }
+  if (UsesAttentionBF16(context, q.rows, group, all.end - all.begin)) {
+    AttentionBF16(q, group, keys, ranges, all, out, scratch);
+    return;
+  }
   const Problem problem{context, q, keys, ranges, out, group, TileSteps(q.rows, group)};
   const int64_t tiles = (q.rows + problem.tile_steps - 1) / problem.tile_steps;
   const int64_t items = tiles * keys.kv_heads;
@@ -126,9 +134,9 @@ void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, c
 }
 
 size_t AttentionScratchBytes(int64_t rows, int64_t heads, int64_t head_dim, int64_t max_keys) {
-  static_cast<void>(max_keys);
   const int64_t tile_rows = std::min(kMaxTileRows, rows * heads);
-  return static_cast<size_t>(kMaxSlots * SliceFloats(tile_rows, head_dim)) * sizeof(float);
+  return std::max(static_cast<size_t>(kMaxSlots * SliceFloats(tile_rows, head_dim)) * sizeof(float),
+                  AttentionBF16ScratchBytes(head_dim, max_keys));
 }
 
 }  // namespace percept::ops

@@ -32,9 +32,11 @@ struct KeyRange {
 // out[row] = softmax(q[row] * K^T) V per head, in f32, scores unscaled (the models of this family have scale 1).
 // q, out: [rows, heads * head_dim]; query head h reads kv head h / (heads / kv_heads). ranges: one per row.
 // exact: key blocks are cut at absolute positions, so a row's bits do not depend on the chunk it was computed in.
+// fast: many rows times many keys use bf16 products with f32 accumulation where the CPU has matrix tiles for them.
 void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, const KeyValueView& keys,
                std::span<const KeyRange> ranges, MatrixView out, Arena& scratch);
 
+// Scratch for at most `rows` rows whose ranges, taken together, span at most max_keys positions.
 size_t AttentionScratchBytes(int64_t rows, int64_t heads, int64_t head_dim, int64_t max_keys);
 
 }  // namespace percept::ops

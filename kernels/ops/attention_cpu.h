@@ -16,6 +16,17 @@ namespace percept::ops {
 inline constexpr int64_t kKeyBlock = 64;
 inline constexpr int64_t kMaxTileRows = 48;
 
+// Where the key and the value of one position and kv head lie.
+struct KeyRow {
+  const float* k;
+  const float* v;
+};
+inline KeyRow RowOf(const KeyValueView& keys, int64_t kv_head, int64_t position) {
+  const int64_t slot = position % keys.capacity;
+  const int64_t offset = (slot % keys.block_rows * keys.kv_heads + kv_head) * keys.head_dim;
+  return {keys.k_blocks[slot / keys.block_rows] + offset, keys.v_blocks[slot / keys.block_rows] + offset};
+}
+
 // The rows of K and V at the positions [begin, begin + count) of one kv head, inside one block.
 struct KeyBlock {
   const float* k[kKeyBlock];
