@@ -93,7 +93,6 @@ void SequenceBatch::Compose() {
 }
 
 void SequenceBatch::Forward() {
-  TracePhase(TraceEvent::Phase::kBegin);
   ForwardOutput output;
   {
     const BatchZone zone(*this);

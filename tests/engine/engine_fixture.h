@@ -81,7 +81,7 @@ class SmallCheckpoint {
  public:
   SmallCheckpoint();
   const std::filesystem::path& path() const { return folder_.path(); }
-  TempFolder& folder() { return folder_; }
+  const TempFolder& folder() const { return folder_; }
   void Remove(const std::string& file) const { std::filesystem::remove(path() / file); }
   // Replaces the first `from` in a file.
   void Edit(const std::string& file, const std::string& from, const std::string& to) const;

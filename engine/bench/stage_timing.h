@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "encoders/vision/config.h"
+#include "encoders/vision/image.h"
+#include "engine/loaded_weights.h"
+
+namespace percept {
+
+struct StageTimingOptions {
+  ImageSize picture{.width = 1920, .height = 1344};  // fills every budget
+  int image_budget = 280;                            // soft tokens
+  int64_t num_text_tokens = 32;                      // of the prompt, beside the picture
+  int64_t num_output_tokens = 32;
+  int num_repetitions = 5;  // counted; one more goes before them
+};
+
+// One stage of reading a picture. Times are those of the repetitions, ascending.
+struct StageTime {
+  std::string_view name;
+  std::string_view unit;  // what `amount` counts
+  int64_t amount = 0;     // that one repetition works on
+  double flops = 0;       // of one repetition, 2 per multiply-add; 0: not counted
+  double read_bytes = 0;  // of weights that one repetition reads at least; 0: not counted
+  std::vector<double> seconds;
+
+  double median_s() const;
+  double fastest_s() const { return seconds.front(); }
+  double slowest_s() const { return seconds.back(); }
+};
+
+// Preprocessing, the tower, the prompt and the answer of one picture at a time, each on the workers of the arena that
+// the caller runs in: "preprocess" and "tower" (soft tokens), "prefill" (prompt tokens, to the first token of the
+// answer), "decode" (further tokens). Throws ArgumentError on an option out of range.
+std::vector<StageTime> TimeStages(const LoadedWeights& weights, const StageTimingOptions& options);
+
+// Of a tower and its projector on one picture (spec: vision, section 9).
+double TowerFlops(const VisionConfig& config, int64_t num_patches, int64_t decoder_hidden);
+
+}  // namespace percept

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// What cannot be opened or answered is said in words that name the file and the reason.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/model.h"
+#include "kernels/weights/safetensors.h"
+#include "tests/encoders/png.h"
+#include "tests/engine/engine_fixture.h"
+#include "tests/support/safetensors_bytes.h"
+#include "tests/support/shared_dir.h"
+
+namespace percept {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+// The text of the error that opening a checkpoint ends in.
+std::string OpenError(const std::filesystem::path& path) {
+  ManualExecutor executor;
+  try {
+    Model::Open(path, {.engine = {.executor = &executor}});
+  } catch (const CheckpointError& error) {
+    return error.what();
+  }
+  return "(no error)";
+}
+
+// The small checkpoint's weights with one tensor left out or added.
+void Rewrite(const SmallCheckpoint& checkpoint, const std::string& left_out, const std::string& added) {
+  SafetensorsWriter writer;
+  {
+    const auto source = OpenSafetensors(checkpoint.path());
+    for (const TensorEntry& entry : source->entries()) {
+      if (entry.name != left_out) {
+        writer.Add(
+            entry.name, entry.dtype, entry.shape,
+            {static_cast<const char*>(source->Find(entry.name)->bytes), static_cast<size_t>(entry.size_bytes())});
+      }
+    }
+  }
+  if (!added.empty()) {
+    writer.AddF32(added, {2}, {1, 2});
+  }
+  checkpoint.folder().Write("model.safetensors", writer.Bytes());
+}
+
+class RefusalsTest : public testing::Test {
+ protected:
+  SmallCheckpoint checkpoint_;
+};
+
+TEST_F(RefusalsTest, AFolderThatIsNotThere) {
+  EXPECT_THAT(OpenError("/no/such/model"),
+              AllOf(HasSubstr("/no/such/model: no such folder"), HasSubstr("config.json")));
+}
+
+TEST_F(RefusalsTest, AFileInsteadOfAFolder) {
+  const auto file = checkpoint_.folder().Write("weights.bin", "anything");
+  EXPECT_THAT(OpenError(file), HasSubstr("weights.bin: a file, not a folder"));
+}
+
+TEST_F(RefusalsTest, AGgufFile) {
+  const auto file = checkpoint_.folder().Write("model.gguf", "GGUF\x03");
+  EXPECT_THAT(OpenError(file), HasSubstr("model.gguf: a GGUF file, which this version does not read"));
+}
+
+TEST_F(RefusalsTest, AFolderWithoutConfig) {
+  checkpoint_.Remove("config.json");
+  EXPECT_THAT(OpenError(checkpoint_.path()), HasSubstr("no config.json in this folder"));
+}
+
+TEST_F(RefusalsTest, AFolderWithoutWeights) {
+  checkpoint_.Remove("model.safetensors");
+  EXPECT_THAT(OpenError(checkpoint_.path()), HasSubstr("model.safetensors"));
+}
+
+TEST_F(RefusalsTest, AFolderWithoutTokenizer) {
+  checkpoint_.Remove("tokenizer.json");
+  EXPECT_THAT(OpenError(checkpoint_.path()), HasSubstr("tokenizer.json"));
+}
+
+TEST_F(RefusalsTest, ATensorThatIsMissing) {
+  Rewrite(checkpoint_, "model.language_model.layers.3.layer_scalar", "");
+  EXPECT_THAT(OpenError(checkpoint_.path()),
+              AllOf(HasSubstr("model.safetensors"), HasSubstr("model.language_model.layers.3.layer_scalar")));
+}
+
+TEST_F(RefusalsTest, ATensorOfTheTowerThatIsMissing) {
+  Rewrite(checkpoint_, "model.vision_tower.encoder.layers.1.mlp.up_proj.input_max", "");
+  EXPECT_THAT(OpenError(checkpoint_.path()), HasSubstr("model.vision_tower.encoder.layers.1.mlp.up_proj.input_max"));
+}
+
+TEST_F(RefusalsTest, ATensorTooMany) {
+  Rewrite(checkpoint_, "", "model.language_model.layers.3.extra_norm.weight");
+  EXPECT_THAT(OpenError(checkpoint_.path()),
+              AllOf(HasSubstr("model.safetensors"), HasSubstr("model.language_model.layers.3.extra_norm.weight")));
+}
+
+TEST_F(RefusalsTest, WeightsCutInHalf) {
+  std::filesystem::resize_file(checkpoint_.path() / "model.safetensors", 800000);
+  EXPECT_THAT(OpenError(checkpoint_.path()), HasSubstr("model.safetensors"));
+}
+
+TEST_F(RefusalsTest, EveryMechanismThatIsMissingIsNamed) {
+  checkpoint_.Edit("config.json", "\"attention_k_eq_v\": false", "\"attention_k_eq_v\": true");
+  checkpoint_.Edit("config.json", "\"use_bidirectional_attention\": null",
+                   "\"use_bidirectional_attention\": \"vision\"");
+  EXPECT_THAT(OpenError(checkpoint_.path()),
+              AllOf(HasSubstr("config.json: this version cannot run"), HasSubstr("attention_k_eq_v"),
+                    HasSubstr("use_bidirectional_attention")));
+}
+
+TEST_F(RefusalsTest, OptionsOutOfRange) {
+  ManualExecutor executor;
+  const auto error = [&](EngineOptions options) -> std::string {
+    try {
+      Model::Open(checkpoint_.path(), {.engine = options});
+    } catch (const ArgumentError& argument) {
+      return argument.what();
+    }
+    return "(no error)";
+  };
+  EXPECT_THAT(error({}), HasSubstr("needs an executor"));
+  EXPECT_THAT(error({.executor = &executor, .context_tokens = 5000}),
+              HasSubstr("context_tokens is 5000: the model was made for at most 4096"));
+  EXPECT_THAT(error({.executor = &executor, .prefill_chunk_rows = -3}), HasSubstr("prefill_chunk_rows is -3"));
+}
+
+class RequestRefusalsTest : public testing::Test {
+ protected:
+  template <typename ErrorType>
+  std::string SubmitError(SequenceRequest request) {
+    try {
+      open_.engine().SubmitSequence(std::move(request), std::make_shared<SequenceResult>());
+    } catch (const ErrorType& error) {
+      return error.what();
+    }
+    return "(no error of that type)";
+  }
+
+  SmallCheckpoint checkpoint_;
+  OpenModel open_{checkpoint_.path(), Mode::kExact, {.context_tokens = 64}};
+};
+
+TEST_F(RequestRefusalsTest, APromptLongerThanTheContext) {
+  EXPECT_EQ(SubmitError<InputError>(TextRequest(std::vector<int32_t>(64, 2), 1)),
+            "the prompt has 64 tokens: with an answer of at least one it does not fit the context of 64");
+  EXPECT_FALSE(open_.executor.waiting());
+}
+
+TEST_F(RequestRefusalsTest, APromptThatCanNeverFitTheKeysAndValues) {
+  OpenModel small(checkpoint_.path(), Mode::kExact, {.kv_limit_bytes = 1000});
+  try {
+    small.engine().SubmitSequence(TextRequest({2, 3}, 5), std::make_shared<SequenceResult>());
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("a prompt of 2 tokens with 5 tokens of answer"), HasSubstr("the limit is 1000")));
+  }
+}
+
+TEST_F(RequestRefusalsTest, TokensOutsideTheVocabulary) {
+  EXPECT_EQ(SubmitError<ArgumentError>(TextRequest({2, 512}, 1)),
+            "token 512 of the prompt is outside the vocabulary of 512");
+}
+
+TEST_F(RequestRefusalsTest, NothingToSayOrToAnswer) {
+  EXPECT_THAT(SubmitError<ArgumentError>(TextRequest({}, 1)), HasSubstr("the number of prompt tokens is 0"));
+  EXPECT_THAT(SubmitError<ArgumentError>(TextRequest({2}, 0)), HasSubstr("max_tokens is 0"));
+}
+
+TEST_F(RequestRefusalsTest, MediaThatDoNotFitTheirPlaces) {
+  const int32_t image = open_.model->special_tokens().image;
+  SequenceRequest request = TextRequest({2, image, image, 40}, 1);
+  request.prompt.spans = {{.first_row = 1, .num_rows = 2}};
+  EXPECT_THAT(SubmitError<ArgumentError>(request), HasSubstr("places for 1 media; 0 were given"));
+  request.media = {std::make_shared<SoftTokens>(SoftTokens{Matrix(3, 64)})};
+  EXPECT_THAT(SubmitError<ArgumentError>(request),
+              HasSubstr("medium 1 has 3 soft tokens of width 64; its place in the prompt has 2 of width 64"));
+  request.prompt.spans[0].first_row = 2;
+  EXPECT_THAT(SubmitError<ArgumentError>(request), HasSubstr("row 3 of the prompt, whose token 40 is no placeholder"));
+  request.prompt.spans[0].first_row = 3;
+  EXPECT_THAT(SubmitError<ArgumentError>(request), HasSubstr("rows 3 to 5 overlap others or lie outside"));
+}
+
+TEST_F(RequestRefusalsTest, APictureThatIsNotAsPreprocessingMakesIt) {
+  ImagePatches patches{.grid = {.columns = 6, .rows = 3}, .values = Matrix(9, kPatchValues), .positions = {}};
+  EXPECT_THROW(
+      {
+        try {
+          open_.engine().SubmitPicture(std::move(patches), std::make_shared<PictureResult>());
+        } catch (const ArgumentError& error) {
+          EXPECT_STREQ(error.what(), "a picture whose patches do not fill its grid of 6 x 3");
+          throw;
+        }
+      },
+      ArgumentError);
+}
+
+TEST_F(RequestRefusalsTest, AnUnknownBudget) {
+  const TestImage png = ReadPng(TestDataDir() / "tiny-samples" / "exit_sign.png");
+  try {
+    open_.model->PreparePicture(png.view(), 100);
+    FAIL() << "no error";
+  } catch (const ArgumentError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("100"), HasSubstr("70, 140, 280, 560")));
+  }
+}
+
+}  // namespace
+}  // namespace percept
