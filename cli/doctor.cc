@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/machine.h"
+#include "cli/quantity.h"
+#include "engine/model.h"
+#include "kernels/cpu/context.h"
+
+namespace percept::cli {
+namespace {
+
+// Weights that one step of the decoder reads: every matrix of every layer and the output head. Embedding tables are
+// read by the row and do not count.
+double DecodeParameters(const TextConfig& text) {
+  const double hidden = text.hidden_size;
+  double total = hidden * text.vocab_size + hidden * text.ple_width * text.num_layers();
+  for (int layer_idx = 0; layer_idx < text.num_layers(); ++layer_idx) {
+    const LayerConfig& layer = text.layers[static_cast<size_t>(layer_idx)];
+    const double head = layer.head_dim;
+    const double num_own_kv = text.owns_kv(layer_idx) ? (layer.k_eq_v ? 1 : 2) : 0;
+    total += 2 * hidden * text.num_heads * head + num_own_kv * hidden * layer.num_kv_heads * head;
+    total += 3 * hidden * layer.mlp_width + 2 * hidden * text.ple_width;
+  }
+  return total;
+}
+
+void PrintProducts(const MachineFacts& machine) {
+  const KernelContext context = MakeKernelContext(Mode::kFast);
+  std::cout << "processor  " << (machine.processor.empty() ? "unknown" : machine.processor) << ", "
+            << machine.num_usable_processors << " usable\n"
+            << "features  ";
+  for (const std::string& feature : machine.features) {
+    std::cout << " " << feature;
+  }
+  std::cout << "\nkernels    " << IsaName(context.isa) << "\n"
+            << "products   f32: native; bf16: "
+            << (context.native_bf16() ? "native" : "weights are widened to f32 panel by panel") << "\n";
+}
+
+void PrintExpectation(const ModelCard& card, const MachineFacts& machine, double bytes_per_second) {
+  const double bytes_per_parameter =
+      static_cast<double>(card.file_bytes) / static_cast<double>(std::max<int64_t>(card.num_parameters, 1));
+  const double step_bytes = DecodeParameters(card.text) * bytes_per_parameter;
+  std::cout << "expect     a token reads " << Bytes(static_cast<int64_t>(step_bytes)) << " of weights: at most "
+            << Decimal(bytes_per_second / step_bytes, step_bytes > 1e9 ? 1 : 0)
+            << " tokens a second for one picture, if memory is what limits\n";
+  if (card.file_bytes > machine.available_bytes) {
+    std::cout << "           the weights do not fit into free memory: they will be read from disk again and again\n";
+  }
+}
+
+int Examine(const std::string& model_flag) {
+  const MachineFacts machine = ReadMachine();
+  PrintProducts(machine);
+  const double bytes_per_second = MeasureReadBytesPerSecond(machine.num_usable_processors);
+  std::cout << "memory     " << Bytes(machine.available_bytes) << " free of " << Bytes(machine.memory_bytes)
+            << ", read at " << Bytes(static_cast<int64_t>(bytes_per_second)) << " a second (measured)\n";
+  const ModelCard card = Model::Inspect(ResolveModel(model_flag));
+  std::cout << "model      " << card.name << " in " << card.path << ": " << card.num_parameters << " parameters, "
+            << Bytes(card.file_bytes) << "\n";
+  if (!card.unsupported.empty()) {
+    std::cout << "           cannot be run by this program: " << card.unsupported << "\n";
+    return kWrongArguments;
+  }
+  PrintExpectation(card, machine, bytes_per_second);
+  return kAllDone;
+}
+
+}  // namespace
+
+void AddDoctor(CLI::App& app, Action* action) {
+  auto model = std::make_shared<std::string>();
+  CLI::App* verb = app.add_subcommand("doctor", "Tell what this machine can do, and what to expect of a model on it");
+  verb->add_option("--model", *model, "folder of a checkpoint; else $PERCEPT_MODEL, else the embedded model")
+      ->type_name("PATH");
+  verb->footer("Example:\n  percept doctor --model ~/models/gemma-4-E2B-it");
+  verb->callback([model, action] { *action = [model] { return Examine(*model); }; });
+}
+
+}  // namespace percept::cli

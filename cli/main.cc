@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <memory>
+
+#include "cli/command.h"
+#include "graph/node/position.h"
+#include "kernels/core/error.h"
+
+namespace percept::cli {
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+
+void StartLog() {
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("percept", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
+  spdlog::set_pattern("%n: %v");
+}
+
+int RunAction(const Action& action) {
+  try {
+    return action();
+  } catch (const graph::DefinitionError& error) {
+    spdlog::error("{}", error.what());
+    return kWrongArguments;
+  } catch (const CheckpointError& error) {
+    spdlog::error("{}", error.what());
+    return kWrongArguments;
+  } catch (const ArgumentError& error) {
+    spdlog::error("{}", error.what());
+    return kWrongArguments;
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+    return kStopped;
+  }
+}
+
+int Main(int argc, char** argv) {
+  StartLog();
+  CLI::App app("Reads pictures with a Gemma 4 model, as pipelines of nodes.", "percept");
+  app.set_version_flag("--version", kVersion);
+  app.footer("Example:\n  percept ocr receipt.png\n\npercept VERB --help tells more.");
+  app.require_subcommand(1);
+  Action action;
+  for (const auto add : {AddOcr, AddChart, AddRun, AddCheck, AddGraph, AddNodes, AddModel, AddDoctor, AddBench}) {
+    add(app, &action);
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    return app.exit(asked);
+  } catch (const CLI::ParseError& error) {
+    spdlog::error("{}; percept --help lists what there is", error.what());
+    return kWrongArguments;
+  }
+  return RunAction(action);
+}
+
+}  // namespace
+}  // namespace percept::cli
+
+int main(int argc, char** argv) { return percept::cli::Main(argc, argv); }

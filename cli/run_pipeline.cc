@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_pipeline.h"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <exception>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/progress.h"
+#include "cli/signal_watch.h"
+#include "cli/standard_output.h"
+#include "graph/config/checked_graph.h"
+#include "graph/run/graph.h"
+#include "nodes/register_nodes.h"
+
+namespace percept::cli {
+namespace {
+
+// Lets a signal reach the graph while there is one; before that, it ends the program.
+class Interruptible {
+ public:
+  void Interrupt() {
+    const std::lock_guard lock(mutex_);
+    if (graph_ == nullptr) {
+      _exit(kStopped);
+    }
+    graph_->Cancel();
+  }
+  void Set(graph::Graph* graph) {
+    const std::lock_guard lock(mutex_);
+    graph_ = graph;
+  }
+
+ private:
+  std::mutex mutex_;
+  graph::Graph* graph_ = nullptr;
+};
+
+std::vector<std::string> SinkNames(const graph::CheckedGraph& graph) {
+  std::vector<std::string> names;
+  for (const graph::CheckedNode& node : graph.nodes) {
+    if (node.contract.outputs.empty()) {
+      names.push_back(node.name);
+    }
+  }
+  return names;
+}
+
+std::string Reason(const graph::RunError& error) {
+  try {
+    if (error.cause) {
+      std::rethrow_exception(error.cause);
+    }
+  } catch (const OutputClosedError& closed) {
+    return closed.what();
+  } catch (...) {
+  }
+  return error.message;
+}
+
+int Report(const graph::RunResult& result) {
+  for (const graph::ErrorPayload& failed : result.failed_items) {
+    spdlog::error("{}: {}", failed.item, failed.reason);
+  }
+  if (result.num_failed_items > result.failed_items.size()) {
+    spdlog::error("{} more items failed", result.num_failed_items - result.failed_items.size());
+  }
+  switch (result.status) {
+    case graph::RunStatus::kFailed:
+      spdlog::error("{}", Reason(*result.error));
+      return kStopped;
+    case graph::RunStatus::kCancelled:
+      spdlog::error("stopped by a signal");
+      return kStopped;
+    case graph::RunStatus::kFinished:
+      break;
+  }
+  return result.num_failed_items > 0 ? kSomeItemsFailed : kAllDone;
+}
+
+}  // namespace
+
+int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, const RuntimeFlags& flags) {
+  HoldSignals();
+  Interruptible interruptible;
+  const SignalWatch watch([&] { interruptible.Interrupt(); });
+  nodes::RuntimeOptions options = flags.ToOptions();
+  arguments.implied["model"] = options.default_model.string();
+  graph::Registry registry;
+  nodes::RegisterNodes(&registry);
+  const graph::CheckedGraph checked = graph::CheckFile(file.string(), registry, arguments);
+  const auto input = arguments.values.find("input");
+  Progress progress(SinkNames(checked), input == arguments.values.end() ? 0 : input->second.size());
+  StandardOutput output(progress);
+  options.standard_output = &output;
+  options.standard_input = STDIN_FILENO;
+  options.trace = &progress;
+  nodes::Runtime runtime(std::move(options));
+  graph::GraphOptions graph_options;
+  graph_options.observer = &progress;
+  graph::Graph graph(checked, runtime.executor(), runtime.services(), graph_options);
+  interruptible.Set(&graph);
+  const graph::RunResult result = graph.Run();
+  interruptible.Set(nullptr);
+  progress.Hide();
+  return Report(result);
+}
+
+}  // namespace percept::cli
