@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/core/check.h"
 #include "kernels/core/error.h"
 
 namespace percept {
@@ -34,6 +35,16 @@ std::string FrameTime(double time_s) {
   std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(seconds / 60),
                 static_cast<long long>(seconds % 60));
   return text;
+}
+
+// A token may be recognised across neighbours of one trust, so they are one span here.
+std::vector<TextSpan> Joined(std::span<const TextSpan> text) {
+  std::vector<TextSpan> joined;
+  for (const TextSpan& span : text) {
+    if (joined.empty() || joined.back().trust != span.trust) joined.push_back({{}, span.trust});
+    joined.back().text += span.text;
+  }
+  return joined;
 }
 
 struct Placeholder {
@@ -132,28 +143,32 @@ std::vector<TextSpan> WithMarks(std::span<const TextSpan> text, const std::vecto
 
 Prompt BuildPrompt(const Tokenizer& tokenizer, const SpecialTokens& tokens, std::span<const TextSpan> text,
                    std::span<const MediaItem> media) {
-  const std::vector<Placeholder> placeholders = FindPlaceholders(text);
+  const std::vector<TextSpan> joined = Joined(text);
+  const std::vector<Placeholder> placeholders = FindPlaceholders(joined);
   RequireMatch(placeholders, media);
   RequireRows(media);
-  const std::vector<int32_t> ids = tokenizer.Encode(WithMarks(text, placeholders, media));
+  const std::vector<int32_t> ids = tokenizer.Encode(WithMarks(joined, placeholders, media));
   Prompt prompt;
   if (ids.empty() || ids.front() != tokens.bos) prompt.ids.push_back(tokens.bos);
-  int media_idx = 0;
-  int frame_idx = 0;
+  size_t media_idx = 0;
+  size_t frame_idx = 0;
   for (int32_t id : ids) {
     if (id != tokens.image && id != tokens.video && id != tokens.audio) {
       prompt.ids.push_back(id);
       continue;
     }
+    PERCEPT_CHECK(media_idx < media.size());
     const MediaItem& item = media[media_idx];
     const int num_rows = item.runs[frame_idx].num_rows;
-    prompt.spans.push_back({item.kind, static_cast<int>(prompt.ids.size()), num_rows, media_idx, frame_idx});
+    prompt.spans.push_back({item.kind, static_cast<int>(prompt.ids.size()), num_rows, static_cast<int>(media_idx),
+                            static_cast<int>(frame_idx)});
     prompt.ids.insert(prompt.ids.end(), num_rows, id);
-    if (++frame_idx == static_cast<int>(item.runs.size())) {
+    if (++frame_idx == item.runs.size()) {
       ++media_idx;
       frame_idx = 0;
     }
   }
+  PERCEPT_CHECK(media_idx == media.size());
   return prompt;
 }
 

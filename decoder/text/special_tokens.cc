@@ -8,7 +8,11 @@
 namespace percept {
 
 SpecialTokens FindSpecialTokens(const Tokenizer& tokenizer) {
-  const auto id = [&](const char* token) { return tokenizer.RequireId(token); };
+  const auto id = [&](const char* token) {
+    const int32_t found = tokenizer.RequireId(token);
+    if (tokenizer.is_special(found)) return found;
+    throw CheckpointError(tokenizer.source() + ": '" + token + "' is not among the special tokens");
+  };
   SpecialTokens tokens;
   tokens.pad = id("<pad>");
   tokens.eos = id("<eos>");

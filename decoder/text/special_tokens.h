@@ -20,7 +20,7 @@ struct SpecialTokens {
   int32_t video;
 };
 
-// Throws CheckpointError that names the token a tokenizer lacks.
+// Throws CheckpointError that names a token that the tokenizer lacks, or has as ordinary text.
 SpecialTokens FindSpecialTokens(const Tokenizer& tokenizer);
 
 // Throws CheckpointError where config.json gives a token another id than the tokenizer does, or the tokenizer has more

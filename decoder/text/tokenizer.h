@@ -63,6 +63,7 @@ class Tokenizer {
   bool is_special(int32_t id) const { return vocabulary_.kind(id) == PieceKind::kSpecial; }
   // The byte a piece such as <0x0A> stands for.
   std::optional<uint8_t> byte_of(int32_t id) const { return vocabulary_.byte_of(id); }
+  const std::string& source() const { return source_; }
   // Appends the piece's text, with spaces for marks.
   void AppendText(int32_t id, std::string* text) const;
   // Throws ArgumentError for an id out of range.

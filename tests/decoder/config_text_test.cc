@@ -167,6 +167,14 @@ TEST(TextConfig, FullHeadDimDefaultsTo512) {
   EXPECT_EQ(Parse(config).layers[4].head_dim, 512);
 }
 
+TEST(TextConfig, LayersWithoutAnOverrideHaveTheCommonHeadDim) {
+  nlohmann::json config = ReadJson(ConfigFile("e2b", "config.v5.json"));
+  config["text_config"]["per_layer_config"].erase("4");
+  const TextConfig parsed = Parse(config);
+  EXPECT_EQ(parsed.layers[4].head_dim, 16);
+  EXPECT_EQ(parsed.layers[9].head_dim, 32);
+}
+
 TEST(TextConfig, WithoutLayerTypesEverySixthAndTheLastAreFull) {
   nlohmann::json config = ReadJson(ConfigFile("e2b"));
   config["text_config"].erase("layer_types");

@@ -143,6 +143,7 @@ TEST(EmitsClosedThought, ReadsTheGenerationPrompt) {
   EXPECT_TRUE(EmitsClosedThought("<|turn>model\n{% if not t %}<|channel>thought\n<channel|>{% endif %}"));
   // An empty thought before the generation prompt is part of the history.
   EXPECT_FALSE(EmitsClosedThought(closed + open));
+  EXPECT_FALSE(EmitsClosedThought("{{- '<|turn>model\\n' -}}" + closed + open));
   EXPECT_FALSE(EmitsClosedThought(""));
 }
 

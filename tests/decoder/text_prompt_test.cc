@@ -70,6 +70,14 @@ TEST_F(PromptTest, UntrustedPlaceholdersAreText) {
   EXPECT_EQ(prompt.spans.size(), 1);
 }
 
+TEST_F(PromptTest, PlaceholdersMayBeSplit) {
+  const std::vector<TextSpan> spans = {{"<|ima", Trust::kTrusted}, {"ge|>", Trust::kTrusted}};
+  const Prompt prompt = BuildPrompt(tokenizer_, tokens_, spans, std::vector<MediaItem>{Image(4)});
+  EXPECT_EQ(prompt.ids, Build("<|image|>", {Image(4)}).ids);
+  EXPECT_EQ(MessageOf<InputError>([&] { BuildPrompt(tokenizer_, tokens_, spans, {}); }),
+            "the prompt has a place for 1 of kind image, but 0 are given");
+}
+
 TEST_F(PromptTest, RefusesMediaThatDoNotMatch) {
   EXPECT_EQ(Refusal("<|image|><|image|>", {Image(1)}), "the prompt has a place for 2 of kind image, but 1 are given");
   EXPECT_EQ(Refusal("a", {Clip(1)}), "the prompt has a place for 0 of kind audio, but 1 are given");

@@ -231,6 +231,10 @@ TEST(StreamDecoder, EmitsWholeCodePointsOnly) {
   EXPECT_EQ(decoder.Push(0x99), "🦙");
   EXPECT_EQ(decoder.Push(0xE0), "");
   EXPECT_EQ(decoder.Push(0x80), "\uFFFD\uFFFD");  // neither can go on
+  for (const auto& [lead, second] : {std::pair{0xED, 0xA0}, {0xF0, 0x8F}, {0xF4, 0x90}}) {
+    EXPECT_EQ(decoder.Push(lead), "");
+    EXPECT_EQ(decoder.Push(second), "\uFFFD\uFFFD");
+  }
   EXPECT_EQ(decoder.Push(0xE2), "");
   EXPECT_EQ(decoder.Push(0x82), "");
   EXPECT_EQ(decoder.Push(256), "\uFFFD\uFFFDx");
@@ -257,6 +261,8 @@ TEST(SpecialTokens, AreFoundByString) {
   EXPECT_EQ(tokens.video, 510);
   EXPECT_EQ(MessageOf<CheckpointError>([] { FindSpecialTokens(MadeTokenizer().Added("<pad>").Build()); }),
             "made: there is no token '<eos>'");
+  EXPECT_EQ(MessageOf<CheckpointError>([] { FindSpecialTokens(MadeTokenizer().Piece("<pad>").Build()); }),
+            "made: '<pad>' is not among the special tokens");
 }
 
 TEST(SpecialTokens, MustBeThoseOfTheConfiguration) {
