@@ -2,7 +2,6 @@
 #include "kernels/weights/claim_list.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -75,7 +74,7 @@ std::vector<float> ClaimList::ClaimFloats(std::string_view name, const Shape& sh
   const ConstTensor tensor = Claim(name, shape);
   std::vector<float> values(static_cast<size_t>(shape.elements()));
   if (tensor.dtype == DType::kF32) {
-    std::memcpy(values.data(), tensor.bytes, values.size() * sizeof(float));
+    std::copy_n(tensor.f32(), values.size(), values.begin());
   } else {
     const auto* bits = static_cast<const uint16_t*>(tensor.bytes);
     std::transform(bits, bits + values.size(), values.begin(), BF16ToFloat);

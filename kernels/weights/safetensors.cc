@@ -84,7 +84,7 @@ void SafetensorsSource::Place(const MappedFile& file, const TensorEntry& entry, 
   placed.tensor = AsTensor(entry, placed.bytes.data());
   if (placed.tensor) {
     const auto alignment = static_cast<uintptr_t>(Traits(placed.tensor->dtype).block_bytes);
-    placed.aligned = reinterpret_cast<uintptr_t>(placed.bytes.data()) % alignment == 0;
+    placed.aligned = placed.bytes.empty() || reinterpret_cast<uintptr_t>(placed.bytes.data()) % alignment == 0;
   }
   const auto [it, inserted] = tensors_.emplace(entry.name, placed);
   if (!inserted) {
