@@ -71,12 +71,16 @@ std::vector<std::string_view> RandomModelShapes() {
   return names;
 }
 
-LoadedWeights RandomModel(std::string_view shape, const KernelContext& context) {
+ModelConfig RandomModelConfig(std::string_view shape) {
   const NamedShape& named = FindShape(shape);
   const std::string file = "shape " + std::string(named.name);
-  const ModelConfig config{.text = ParseTextConfig(named.config, file),
-                           .vision = ParseVisionConfig(named.config, file),
-                           .audio = std::nullopt};
+  return {.text = ParseTextConfig(named.config, file),
+          .vision = ParseVisionConfig(named.config, file),
+          .audio = std::nullopt};
+}
+
+LoadedWeights RandomModel(std::string_view shape, const KernelContext& context) {
+  const ModelConfig config = RandomModelConfig(shape);
   return LoadedWeights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config, context);
 }
 

@@ -2,11 +2,13 @@
 // A step takes no memory from the heap after the first of its requests. Every operator new of this program is counted
 // while steps run, on all threads. What libraries take by other means (oneTBB's task pool and oneDNN's buffers come
 // from malloc of their own) is not seen here.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <vector>
@@ -21,8 +23,16 @@ std::atomic<bool> counts{false};
 std::atomic<int> num_allocations{0};
 std::atomic<int> allocations_until_failure{-1};
 
-void* Allocate(std::size_t size, std::size_t alignment) {
-  if (counts.load(std::memory_order_relaxed)) {
+bool IsOurs(void* return_address) {
+  Dl_info caller{};
+  if (dladdr(return_address, &caller) == 0 || caller.dli_fname == nullptr) {
+    return true;
+  }
+  return std::strstr(caller.dli_fname, "libdnnl") == nullptr && std::strstr(caller.dli_fname, "libtbb") == nullptr;
+}
+
+void* Allocate(std::size_t size, std::size_t alignment, void* return_address) {
+  if (counts.load(std::memory_order_relaxed) && IsOurs(return_address)) {
     num_allocations.fetch_add(1, std::memory_order_relaxed);
     if (allocations_until_failure.load() >= 0 && allocations_until_failure.fetch_sub(1) == 0) {
       throw std::bad_alloc();
@@ -38,13 +48,15 @@ void* Allocate(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return Allocate(size, alignof(std::max_align_t)); }
+void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t), __builtin_return_address(0)); }
+void* operator new[](std::size_t size) {
+  return Allocate(size, alignof(std::max_align_t), __builtin_return_address(0));
+}
 void* operator new(std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment));
+  return Allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
 }
 void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment));
+  return Allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
 }
 void operator delete(void* bytes) noexcept { std::free(bytes); }
 void operator delete[](void* bytes) noexcept { std::free(bytes); }

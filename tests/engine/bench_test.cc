@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "engine/bench/random_model.h"
+#include "engine/bench/random_source.h"
+#include "engine/bench/random_tensors.h"
+#include "engine/bench/stage_timing.h"
+#include "engine/loaded_weights.h"
+#include "tests/engine/engine_fixture.h"
+#include "tests/support/shared_dir.h"
+#include "tests/support/test_context.h"
+
+namespace percept {
+namespace {
+
+using testing::HasSubstr;
+
+// A layer's tensors stand under `{i}` with the layers that have each shape.
+std::map<std::string, std::vector<int64_t>> ReleasedTensors(const nlohmann::json& inventory) {
+  std::map<std::string, std::vector<int64_t>> tensors;
+  for (const auto& [name, entry] : inventory.items()) {
+    if (name.find("audio") != std::string::npos) {
+      continue;
+    }
+    const size_t place = name.find("{i}");
+    if (place == std::string::npos) {
+      tensors[name] = entry.get<std::vector<int64_t>>();
+      continue;
+    }
+    for (const nlohmann::json& form : entry) {
+      for (const int layer : form.at("layers")) {
+        std::string full = name;
+        tensors[full.replace(place, 3, std::to_string(layer))] = form.at("shape").get<std::vector<int64_t>>();
+      }
+    }
+  }
+  return tensors;
+}
+
+TEST(RandomModelTest, HasTheTensorsOfTheReleasedModel) {
+  PERCEPT_NEED_SHARED();
+  std::ifstream file(SharedDir() / "goldens" / "real" / "tensors.json");
+  const auto released = ReleasedTensors(nlohmann::json::parse(file).at("E2B").at("inventory"));
+  const ModelConfig config = RandomModelConfig("e2b");
+  std::map<std::string, std::vector<int64_t>> ours;
+  for (const RandomTensor& tensor : TensorsOf(config.text, *config.vision)) {
+    std::vector<int64_t>& dims = ours[tensor.name];
+    for (int axis = 0; axis < tensor.shape.rank(); ++axis) {
+      dims.push_back(tensor.shape[axis]);
+    }
+  }
+  EXPECT_EQ(ours, released);
+}
+
+TEST(RandomModelTest, AnUnknownShapeIsRefusedWithTheKnownOnes) {
+  try {
+    RandomModel("e9b", TestContext(Mode::kFast));
+    FAIL() << "no error";
+  } catch (const ArgumentError& error) {
+    EXPECT_STREQ(error.what(), "no shape named 'e9b'; there is e2b");
+  }
+}
+
+// A small model of the same kind, so that the test needs little memory.
+ModelConfig SmallConfig() {
+  const std::string file = (TestDataDir() / "e2b" / "config.json").string();
+  return {.text = ReadTextConfig(file), .vision = ReadVisionConfig(file), .audio = std::nullopt};
+}
+
+TEST(RandomSourceTest, RepeatsMemoryForTablesReadByRow) {
+  const RandomSource source({{"table", {3, 40'000'000}, RandomTensorUse::kReadByRow},
+                             {"head", {3, 40'000'000}, RandomTensorUse::kReadWhole}});
+  const auto* table = static_cast<const uint16_t*>(source.Find("table")->bytes);
+  const auto* head = static_cast<const uint16_t*>(source.Find("head")->bytes);
+  constexpr int64_t kChunkValues = 32 << 20;
+  EXPECT_TRUE(std::equal(table, table + 1000, table + kChunkValues));
+  EXPECT_TRUE(std::equal(table, table + 1000, head + kChunkValues));
+  EXPECT_NE(table[0], table[1]);
+  EXPECT_EQ(source.Find("other"), nullptr);
+}
+
+TEST(StageTimingTest, TimesEveryStageOfARandomModel) {
+  const ModelConfig config = SmallConfig();
+  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config,
+                              TestContext(Mode::kFast));
+  const std::vector<StageTime> stages =
+      TimeStages(weights, {.image_budget = 70, .num_text_tokens = 5, .num_output_tokens = 4, .num_repetitions = 3});
+  ASSERT_EQ(stages.size(), 4U);
+  EXPECT_EQ(stages[0].name, "preprocess");
+  EXPECT_EQ(stages[1].name, "tower");
+  EXPECT_EQ(stages[1].amount, 70);
+  EXPECT_EQ(stages[2].name, "prefill");
+  EXPECT_EQ(stages[2].amount, 75);
+  EXPECT_EQ(stages[3].name, "decode");
+  EXPECT_EQ(stages[3].amount, 3);
+  for (const StageTime& stage : stages) {
+    EXPECT_EQ(stage.seconds.size(), 3U) << stage.name;
+    EXPECT_LE(stage.fastest_s(), stage.median_s()) << stage.name;
+    EXPECT_LE(stage.median_s(), stage.slowest_s()) << stage.name;
+  }
+}
+
+TEST(StageTimingTest, CountsWhatTheSpecificationCounts) {
+  const ModelConfig config = RandomModelConfig("e2b");
+  EXPECT_NEAR(TowerFlops(*config.vision, 2520, 1536), 1.08e12, 0.01e12);
+  EXPECT_NEAR(TowerFlops(*config.vision, 10080, 1536), 8.05e12, 0.02e12);
+}
+
+TEST(StageTimingTest, RefusesOptionsOutOfRange) {
+  const ModelConfig config = SmallConfig();
+  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config,
+                              TestContext(Mode::kFast));
+  const auto error = [&](const StageTimingOptions& options) -> std::string {
+    try {
+      TimeStages(weights, options);
+    } catch (const ArgumentError& argument) {
+      return argument.what();
+    }
+    return "(no error)";
+  };
+  EXPECT_THAT(error({.num_output_tokens = 1}), HasSubstr("num_output_tokens is 1: expected at least 2"));
+  EXPECT_THAT(error({.num_repetitions = 0}), HasSubstr("num_repetitions is 0"));
+  EXPECT_THAT(error({.image_budget = 71}), HasSubstr("71"));
+}
+
+}  // namespace
+}  // namespace percept
