@@ -7,11 +7,13 @@
 #include <array>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "kernels/core/check.h"
+#include "kernels/core/error.h"
 
 namespace percept {
 namespace {
@@ -85,13 +87,29 @@ struct BF16Product::Primitive {
   std::vector<std::unique_ptr<Arguments>> idle;  // guarded by mutex
 };
 
-BF16Product::BF16Product(int64_t rows, int64_t depth, int64_t cols) : primitive_(std::make_unique<Primitive>()) {
+BF16Product::BF16Product(std::unique_ptr<Primitive> primitive) : primitive_(std::move(primitive)) {}
+
+std::optional<BF16Product> BF16Product::Make(int64_t rows, int64_t depth, int64_t cols) {
   PERCEPT_CHECK(rows > 0 && depth > 0 && depth % 32 == 0 && cols > 0 && cols % 64 == 0);
   const OneOpenMpThread one_thread;
-  primitive_->description = Describe(rows, depth, cols);
-  primitive_->matmul = dnnl::matmul(primitive_->description);
-  primitive_->rows = rows;
-  primitive_->cols = cols;
+  auto primitive = std::make_unique<Primitive>();
+  primitive->rows = rows;
+  primitive->cols = cols;
+  try {
+    primitive->description = Describe(rows, depth, cols);
+    const std::string_view name = primitive->description.impl_info_str();
+    if (name.substr(0, 3) != "brg") {
+      return std::nullopt;
+    }
+    primitive->matmul = dnnl::matmul(primitive->description);
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented) {
+      return std::nullopt;
+    }
+    throw InternalError("oneDNN cannot make a product of " + std::to_string(rows) + " x " + std::to_string(depth) +
+                        " x " + std::to_string(cols) + ": " + error.what());
+  }
+  return BF16Product(std::move(primitive));
 }
 
 BF16Product::~BF16Product() = default;
@@ -101,11 +119,6 @@ BF16Product& BF16Product::operator=(BF16Product&& other) noexcept = default;
 int64_t BF16Product::rows() const { return primitive_->rows; }
 int64_t BF16Product::cols() const { return primitive_->cols; }
 size_t BF16Product::scratch_bytes() const { return primitive_->description.scratchpad_desc().get_size(); }
-
-bool BF16Product::native() const {
-  const std::string_view name = primitive_->description.impl_info_str();
-  return name.substr(0, 3) == "brg";
-}
 
 BF16Product::Runner::Runner(const BF16Product& product, std::byte* scratch) : primitive_(*product.primitive_) {
   {

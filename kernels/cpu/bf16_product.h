@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace percept {
 
@@ -15,16 +16,15 @@ class BF16Product {
 
  public:
   // depth: a multiple of 32. cols: a multiple of 64. Generates code the first time a size is asked for (under a
-  // millisecond); products of equal size share it.
-  BF16Product(int64_t rows, int64_t depth, int64_t cols);
+  // millisecond); products of equal size share it. Nothing where oneDNN has no code made for this CPU: what it would
+  // run instead is slower than f32 products.
+  static std::optional<BF16Product> Make(int64_t rows, int64_t depth, int64_t cols);
   ~BF16Product();
   BF16Product(BF16Product&& other) noexcept;
   BF16Product& operator=(BF16Product&& other) noexcept;
 
   int64_t rows() const;
   int64_t cols() const;
-  // False where oneDNN has only generic code for this product, slower than f32.
-  bool native() const;
   size_t scratch_bytes() const;
 
   // One thread's use of the product; cheap to make again. `scratch`: scratch_bytes(), 64-byte aligned.
@@ -42,6 +42,8 @@ class BF16Product {
   };
 
  private:
+  explicit BF16Product(std::unique_ptr<Primitive> primitive);
+
   std::unique_ptr<Primitive> primitive_;
 };
 

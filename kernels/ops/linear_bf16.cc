@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/cpu/threads.h"
 #include "kernels/cpu/vector_math.h"
@@ -98,12 +99,17 @@ BF16Blocking BlockingOf(int64_t in_features, int64_t out_features) {
 
 bool LinearBF16::Prepare(int64_t out_features) {
   std::call_once(once_, [&] {
-    product_.emplace(blocking_.tile_rows, blocking_.depth, blocking_.block_panels * kPanelWidth);
-    native_ = product_->native() && product_->scratch_bytes() <= kMaxProductScratch;
+    const auto make = [&](int64_t panels) {
+      std::optional<BF16Product> product =
+          BF16Product::Make(blocking_.tile_rows, blocking_.depth, panels * kPanelWidth);
+      return product.has_value() && product->scratch_bytes() <= kMaxProductScratch ? std::move(product) : std::nullopt;
+    };
+    product_ = make(blocking_.block_panels);
+    native_ = product_.has_value();
     const int64_t last_panels = NumPanels(out_features) - (blocking_.num_blocks - 1) * blocking_.block_panels;
-    if (last_panels < blocking_.block_panels) {
-      last_product_.emplace(blocking_.tile_rows, blocking_.depth, last_panels * kPanelWidth);
-      native_ = native_ && last_product_->native() && last_product_->scratch_bytes() <= kMaxProductScratch;
+    if (native_ && last_panels < blocking_.block_panels) {
+      last_product_ = make(last_panels);
+      native_ = last_product_.has_value();
     }
   });
   return native_;
