@@ -2,6 +2,8 @@
 // The tower against the reference, stage by stage, for every variant and instruction set.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <tuple>
 
@@ -16,7 +18,8 @@ namespace {
 
 constexpr double kHiddenTolerance = 2e-4;
 constexpr double kSoftTolerance = 1e-4;
-constexpr double kFastCosine = 0.9998;  // of what the reference itself reaches with bf16 activations
+// The reference's own bf16 run reaches 0.9998 on its audio rows; none is recorded for pictures.
+constexpr double kFastCosine = 0.9999;
 
 class TowerGolden : public testing::TestWithParam<std::tuple<const char*, Isa>> {
  protected:
@@ -41,13 +44,13 @@ void ExpectClose(ConstMatrixView actual, const GoldenFile& golden, const std::st
   }
 }
 
-// What stands before the projector is not scaled to about 1: a picture's tokens may differ in proportion.
-double LargestOf(const std::vector<float>& values) {
-  float largest = 0.0f;
-  for (const float value : values) {
-    largest = std::max(largest, std::abs(value));
+// Two channels of a tower that standardizes lie near 5400 here: the tolerance grows with the value.
+void ExpectPooledClose(ConstMatrixView actual, const std::vector<float>& golden) {
+  ASSERT_EQ(actual.rows * actual.cols, static_cast<int64_t>(golden.size()));
+  for (int64_t i = 0; i < actual.rows * actual.cols; ++i) {
+    const float want = golden[static_cast<size_t>(i)];
+    ASSERT_NEAR(actual.row(i / actual.cols)[i % actual.cols], want, kHiddenTolerance + 1e-6 * std::abs(want)) << i;
   }
-  return largest;
 }
 
 TEST_P(TowerGolden, EachStageAgrees) {
@@ -75,8 +78,7 @@ TEST_P(TowerGolden, EachStageAgrees) {
     standardized.push_back(CopyOf(cells.view()));
     Standardize(tower, standardized.back().view());
   }
-  const double pooled_scale = std::max(1.0, LargestOf(reference.golden.Floats(prefix + "pooled")));
-  ExpectClose(Stacked(pooled).view(), reference.golden, prefix + "pooled", kHiddenTolerance * pooled_scale);
+  ExpectPooledClose(Stacked(pooled).view(), reference.golden.Floats(prefix + "pooled"));
   ExpectClose(Stacked(standardized).view(), reference.golden, prefix + "standardized", kHiddenTolerance);
   std::vector<Matrix> soft_tokens = SoftTokenMatrices(tower, PointersTo(pictures));
   FinishInto(batch, soft_tokens);
