@@ -35,7 +35,7 @@ void OutputPorts::CheckType(Port& port, const Packet& packet) const {
   port.seen_type = &packet.type();
 }
 
-OutputPorts::Order OutputPorts::Send(std::string_view name, Packet packet) {
+OutputPorts::Order OutputPorts::Send(std::string_view name, Packet& packet) {
   Port& port = Find(name);
   CheckType(port, packet);
   if (port.bound == Time::Max())

@@ -24,9 +24,9 @@ class OutputPorts {
 
   // What Send found.
   enum class Order { kInOrder, kTooEarly };
-  // kTooEarly: not sent, the port's bound has passed it. Throws std::logic_error: no such port, another payload type
-  // than the port's, no room, an ended port.
-  Order Send(std::string_view port, Packet packet);
+  // kTooEarly: not sent and left as it is, the port's bound has passed it. Throws std::logic_error: no such port,
+  // another payload type than the port's, no room, an ended port.
+  Order Send(std::string_view port, Packet& packet);
   // An error packet on every port, on one port; later than asked for where a bound has passed its time.
   void SendError(const Packet& error);
   void SendError(std::string_view port, Packet error);

@@ -33,28 +33,31 @@ Origin RunContext::CurrentOrigin() const {
   return origin;
 }
 
-void RunContext::SendFrom(std::string_view port, Packet packet, const Origin& origin) {
-  if (!packet.origin().item) {
-    Origin filled = origin;
-    // What a source says of the packet itself goes before.
-    if (packet.origin().epoch != 0) filled.epoch = packet.origin().epoch;
-    if (packet.origin().capture_time) filled.capture_time = packet.origin().capture_time;
-    packet = std::move(packet).WithOrigin(std::move(filled));
-  }
-  const Origin kept = packet.origin();
-  const Time time = packet.timestamp();
-  if (outputs_.Send(port, std::move(packet)) == OutputPorts::Order::kInOrder) return;
-  const Time bound = outputs_.BoundOf(port);
-  outputs_.SendError(port, MakeError(ErrorKind::kBadInput,
-                                     "out of order: a packet at " + time.ToString() + " came on output '" +
-                                         std::string(port) + "' after its bound had passed to " + bound.ToString(),
-                                     bound, kept));
+Packet RunContext::Filled(Packet packet, Origin origin) {
+  // What a source says of the packet itself goes before.
+  if (packet.origin().epoch != 0) origin.epoch = packet.origin().epoch;
+  if (packet.origin().capture_time) origin.capture_time = packet.origin().capture_time;
+  return std::move(packet).WithOrigin(std::move(origin));
 }
 
-void RunContext::Send(std::string_view port, Packet packet) { SendFrom(port, std::move(packet), CurrentOrigin()); }
+void RunContext::SendOrRefuse(std::string_view port, Packet packet) {
+  if (outputs_.Send(port, packet) == OutputPorts::Order::kInOrder) return;
+  const Time bound = outputs_.BoundOf(port);
+  outputs_.SendError(port,
+                     MakeError(ErrorKind::kBadInput,
+                               "out of order: a packet at " + packet.timestamp().ToString() + " came on output '" +
+                                   std::string(port) + "' after its bound had passed to " + bound.ToString(),
+                               bound, packet.origin()));
+}
+
+void RunContext::Send(std::string_view port, Packet packet) {
+  if (!packet.origin().item) packet = Filled(std::move(packet), CurrentOrigin());
+  SendOrRefuse(port, std::move(packet));
+}
 
 void RunContext::Send(std::string_view port, Packet packet, const Pending& work) {
-  SendFrom(port, std::move(packet), work.origin());
+  if (!packet.origin().item) packet = Filled(std::move(packet), work.origin());
+  SendOrRefuse(port, std::move(packet));
 }
 
 Packet RunContext::MakeError(ErrorKind kind, std::string reason, Time time, Origin origin) {

@@ -47,7 +47,8 @@ class RunContext : public NodeContext {
  private:
   // What packets of this call take over.
   Origin CurrentOrigin() const;
-  void SendFrom(std::string_view port, Packet packet, const Origin& origin);
+  void SendOrRefuse(std::string_view port, Packet packet);
+  static Packet Filled(Packet packet, Origin origin);
   Packet MakeError(ErrorKind kind, std::string reason, Time time, Origin origin);
 
   RunState& run_;

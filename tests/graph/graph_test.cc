@@ -359,6 +359,32 @@ TEST_P(GraphTest, ANodeThatCannotBeMadeIsADefinitionError) {
   }
 }
 
+TEST(GraphOrderTest, WhatIsNearestToTheSinkRunsFirst) {
+  // One packet an edge: when `one` has taken and sent its packet, `read` has room again and `two` has input. With one
+  // worker `two` goes first, so that a packet reaches the sink before the next one starts.
+  std::string order;
+  FunctionObserver observer([&](const TraceEvent& event) {
+    if (event.kind == TraceKind::kSent) order += std::string(event.node) + " ";
+    if (event.kind == TraceKind::kReceived && event.node == "out") order += "out ";
+  });
+  Registry registry = WordRegistry();
+  RegisterCountingSource(registry, 3);
+  GraphBuilder builder("test");
+  builder.Node("read", "source.count");
+  builder.Node("one", "word.append").In("read");
+  builder.Node("two", "word.append").In("one");
+  builder.Node("out", "sink.words").In("two");
+  ThreadExecutor executor({1, {}});
+  Recorder recorder;
+  Services services;
+  services.Add(recorder);
+  GraphOptions options;
+  options.observer = &observer;
+  options.edge_limits.packets = 1;
+  EXPECT_EQ(Graph(builder.Check(registry), executor, services, options).Run().status, RunStatus::kFinished);
+  EXPECT_EQ(order, "read one two out read one two out read one two out ");
+}
+
 INSTANTIATE_TEST_SUITE_P(All, GraphTest, testing::ValuesIn(AllExecutors()),
                          [](const auto& test) { return test.param.name; });
 
