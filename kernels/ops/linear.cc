@@ -59,7 +59,7 @@ LinearWeight LinearWeight::Packed(const KernelContext& context, const ConstTenso
   result.bytes_ = result.buffer_.get();
   ParallelFor(panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      PackPanel(weight, i, result.buffer_.get() + i * panel_bytes);
+      PackPanel(context.isa, weight, i, result.buffer_.get() + i * panel_bytes);
     }
   });
   if (context.native_bf16() && weight.dtype == DType::kBF16) {

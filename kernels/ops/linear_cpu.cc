@@ -20,23 +20,6 @@ int64_t Grain(int64_t products_per_item) {
   return std::max<int64_t>(1, kTaskProducts / std::max<int64_t>(1, products_per_item));
 }
 
-template <typename Element>
-void PackColumns(const Element* rows, int64_t in, int64_t num_rows, Element* panel) {
-  for (int64_t n = 0; n < num_rows; ++n) {
-    for (int64_t k = 0; k < in; ++k) {
-      panel[k * kPanelWidth + n] = rows[n * in + k];
-    }
-  }
-}
-
-void PackPairs(const uint16_t* rows, int64_t in, int64_t num_rows, uint16_t* panel) {
-  for (int64_t n = 0; n < num_rows; ++n) {
-    for (int64_t k = 0; k < in; ++k) {
-      panel[(k / 2 * kPanelWidth + n) * 2 + k % 2] = rows[n * in + k];
-    }
-  }
-}
-
 }  // namespace
 
 int64_t PanelBytes(DType dtype, int64_t in_features) {
@@ -45,16 +28,19 @@ int64_t PanelBytes(DType dtype, int64_t in_features) {
   return BytesOf(dtype, depth * kPanelWidth);
 }
 
-void PackPanel(const ConstTensor& weight, int64_t panel_idx, std::byte* panel) {
+void PackPanel(Isa isa, const ConstTensor& weight, int64_t panel_idx, std::byte* panel) {
   const int64_t in = weight.width();
   const int64_t first = panel_idx * kPanelWidth;
   const int64_t num_rows = std::min(kPanelWidth, weight.rows() - first);
-  std::memset(panel, 0, static_cast<size_t>(PanelBytes(weight.dtype, in)));
-  const std::byte* rows = static_cast<const std::byte*>(weight.bytes) + BytesOf(weight.dtype, first * in);
-  if (weight.dtype == DType::kBF16) {
-    PackPairs(reinterpret_cast<const uint16_t*>(rows), in, num_rows, reinterpret_cast<uint16_t*>(panel));
-  } else {
-    PackColumns(reinterpret_cast<const float*>(rows), in, num_rows, reinterpret_cast<float*>(panel));
+  const int64_t row_bytes = BytesOf(weight.dtype, in);
+  const std::byte* rows = static_cast<const std::byte*>(weight.bytes) + first * row_bytes;
+  const int64_t words = row_bytes / 4;
+  const int64_t filled = num_rows == kPanelWidth ? words * kPanelWidth * 4 : 0;
+  std::memset(panel + filled, 0, static_cast<size_t>(PanelBytes(weight.dtype, in) - filled));
+  PERCEPT_DISPATCH(isa, PackWords(rows, row_bytes, words, num_rows, reinterpret_cast<float*>(panel)));
+  // A last bf16 without a neighbour.
+  for (int64_t n = 0; row_bytes % 4 != 0 && n < num_rows; ++n) {
+    std::memcpy(panel + (words * kPanelWidth + n) * 4, rows + (n + 1) * row_bytes - 2, 2);
   }
 }
 

@@ -20,7 +20,7 @@ inline int64_t NumPanels(int64_t out_features) { return (out_features + kPanelWi
 int64_t PanelBytes(DType dtype, int64_t in_features);
 
 // Writes panel `panel_idx` of the row-major [out, in] weight.
-void PackPanel(const ConstTensor& weight, int64_t panel_idx, std::byte* panel);
+void PackPanel(Isa isa, const ConstTensor& weight, int64_t panel_idx, std::byte* panel);
 
 // One linear layer's weights, bytes as LinearWeight describes them, and the bounds of its outputs.
 struct LinearArgs {
