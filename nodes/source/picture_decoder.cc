@@ -198,7 +198,11 @@ void CheckHeader(VipsImage* header, int64_t pixel_limit) {
 
 DecodedPicture DecodeSource(VipsSource* source, int64_t pixel_limit) {
   const WarningScope warnings;
-  if (vips_foreign_find_load_source(source) == nullptr) {
+  // A blocked loader still recognises its files.
+  const char* loader = vips_foreign_find_load_source(source);
+  if (loader == nullptr || std::none_of(kTrustedLoaders.begin(), kTrustedLoaders.end(), [&](const char* trusted) {
+        return std::string_view(loader).starts_with(trusted);
+      })) {
     vips_error_clear();
     throw InputError(std::string("not a ") + kKnownKinds + " picture");
   }
