@@ -2,6 +2,7 @@
 #include "kernels/ops/attention.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/core/check.h"
 #include "kernels/cpu/threads.h"
@@ -13,6 +14,10 @@ namespace {
 
 // Scratch is one slice per slot; more workers than this find none.
 constexpr int64_t kMaxSlots = 32;
+// Multiply-adds of the scores below which a second worker does not pay.
+constexpr int64_t kTaskProducts = 1 << 16;
+// Keys of a span that is worth a worker of its own.
+constexpr int64_t kMinPartKeys = 128;
 
 struct Problem {
   const KernelContext& context;
@@ -58,33 +63,89 @@ void FillBlock(const KeyValueView& keys, int64_t kv_head, int64_t block_begin, i
   }
 }
 
-// Rows [first, first + steps) of q, all their heads of one kv head.
-void RunTile(const Problem& problem, int64_t kv_head, int64_t first, int64_t steps, AttentionTile tile) {
-  const int64_t head_dim = problem.keys.head_dim;
-  const int64_t first_col = kv_head * problem.group * head_dim;
-  KeyRange ranges[kMaxTileRows];
-  KeyRange all = problem.ranges[static_cast<size_t>(first)];
-  tile.rows = steps * problem.group;
-  tile.ranges = ranges;
-  for (int64_t step = 0; step < steps; ++step) {
-    const KeyRange& range = problem.ranges[static_cast<size_t>(first + step)];
+// Rows [first, first + steps) of q with all their heads of one kv head.
+struct TileRows {
+  int64_t kv_head;
+  int64_t first;
+  int64_t steps;
+};
+
+KeyRange Union(std::span<const KeyRange> ranges) {
+  KeyRange all = ranges[0];
+  for (const KeyRange& range : ranges) {
     all.begin = std::min(all.begin, range.begin);
     all.end = std::max(all.end, range.end);
-    std::fill_n(ranges + step * problem.group, problem.group, range);
-    std::copy_n(problem.q.row(first + step) + first_col, problem.group * head_dim,
+  }
+  return all;
+}
+
+// Fills the tile with queries and takes in the keys of `span`, a part of what the rows see.
+void AttendTile(const Problem& problem, const TileRows& rows, KeyRange span, AttentionTile& tile) {
+  const int64_t head_dim = problem.keys.head_dim;
+  const int64_t first_col = rows.kv_head * problem.group * head_dim;
+  KeyRange ranges[kMaxTileRows];
+  tile.rows = rows.steps * problem.group;
+  tile.ranges = ranges;
+  for (int64_t step = 0; step < rows.steps; ++step) {
+    std::fill_n(ranges + step * problem.group, problem.group, problem.ranges[static_cast<size_t>(rows.first + step)]);
+    std::copy_n(problem.q.row(rows.first + step) + first_col, problem.group * head_dim,
                 tile.q + step * problem.group * head_dim);
   }
   BeginTile(tile);
   KeyBlock block;
-  for (int64_t begin = all.begin / kKeyBlock * kKeyBlock; begin < all.end; begin += kKeyBlock) {
-    FillBlock(problem.keys, kv_head, begin, all.begin, all.end, block);
+  for (int64_t begin = span.begin / kKeyBlock * kKeyBlock; begin < span.end; begin += kKeyBlock) {
+    FillBlock(problem.keys, rows.kv_head, begin, span.begin, span.end, block);
     AddKeyBlock(problem.context, tile, block);
   }
+  tile.ranges = nullptr;
+}
+
+// out = acc / sum.
+void WriteTile(const Problem& problem, const TileRows& rows, const AttentionTile& tile) {
+  const int64_t head_dim = problem.keys.head_dim;
   for (int64_t row = 0; row < tile.rows; ++row) {
-    float* out = problem.out.row(first + row / problem.group) + first_col + row % problem.group * head_dim;
+    float* out = problem.out.row(rows.first + row / problem.group) +
+                 (rows.kv_head * problem.group + row % problem.group) * head_dim;
     for (int64_t i = 0; i < head_dim; ++i) {
       out[i] = tile.acc[row * head_dim + i] / tile.sum[row];
     }
+  }
+}
+
+// Takes what `part` saw of other keys into `tile`.
+void MergeTile(const AttentionTile& part, const AttentionTile& tile) {
+  for (int64_t row = 0; row < tile.rows; ++row) {
+    const float max = std::max(tile.max[row], part.max[row]);
+    const float keep = std::exp(tile.max[row] - max);
+    const float add = std::exp(part.max[row] - max);
+    for (int64_t i = row * tile.head_dim; i < (row + 1) * tile.head_dim; ++i) {
+      tile.acc[i] = tile.acc[i] * keep + part.acc[i] * add;
+    }
+    tile.sum[row] = tile.sum[row] * keep + part.sum[row] * add;
+    tile.max[row] = max;
+  }
+}
+
+// A few rows and many keys (fast mode only): every tile's keys are cut into `parts` spans for as many workers.
+void AttendInParts(const Problem& problem, KeyRange all, int64_t parts, float* slices, int64_t slice_floats) {
+  const int64_t rows = problem.q.rows;
+  const int64_t part_keys = ((all.end - all.begin + parts - 1) / parts + kKeyBlock - 1) / kKeyBlock * kKeyBlock;
+  const int64_t first_key = all.begin / kKeyBlock * kKeyBlock;
+  AttentionTile tiles[kMaxSlots];
+  ParallelFor(problem.keys.kv_heads * parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t span_begin = first_key + item % parts * part_keys;
+      tiles[item] = TileIn(slices + item * slice_floats, rows * problem.group, problem.keys.head_dim);
+      AttendTile(problem, {item / parts, 0, rows},
+                 {std::max(all.begin, span_begin), std::min(all.end, span_begin + part_keys)}, tiles[item]);
+    }
+  });
+  for (int64_t kv_head = 0; kv_head < problem.keys.kv_heads; ++kv_head) {
+    const AttentionTile& tile = tiles[kv_head * parts];
+    for (int64_t part = 1; part < parts; ++part) {
+      MergeTile(tiles[kv_head * parts + part], tile);
+    }
+    WriteTile(problem, {kv_head, 0, rows}, tile);
   }
 }
 
@@ -109,11 +170,7 @@ void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, c
   }
   const Arena::Scope scope(scratch);
   const int64_t group = heads / keys.kv_heads;
-  KeyRange all = ranges[0];
-  for (const KeyRange& range : ranges) {
-    all.begin = std::min(all.begin, range.begin);
-    all.end = std::max(all.end, range.end);
-  }
+  const KeyRange all = Union(ranges);
   if (UsesAttentionBF16(context, q.rows, group, all.end - all.begin)) {
     AttentionBF16(q, group, keys, ranges, all, out, scratch);
     return;
@@ -121,15 +178,24 @@ void Attention(const KernelContext& context, ConstMatrixView q, int64_t heads, c
   const Problem problem{context, q, keys, ranges, out, group, TileSteps(q.rows, group)};
   const int64_t tiles = (q.rows + problem.tile_steps - 1) / problem.tile_steps;
   const int64_t items = tiles * keys.kv_heads;
-  const int64_t slots = std::min<int64_t>(kMaxSlots, NumWorkers());
+  // A problem too small for a second worker stays on this one.
+  const bool is_small = q.rows * heads * (all.end - all.begin) * keys.head_dim < kTaskProducts;
+  const int64_t slots = is_small ? 1 : std::min<int64_t>(kMaxSlots, NumWorkers());
   const int64_t tile_rows = problem.tile_steps * group;
   const int64_t slice_floats = SliceFloats(tile_rows, keys.head_dim);
   float* slices = scratch.Allocate<float>(slots * slice_floats);
+  const int64_t parts = std::min(slots / items, (all.end - all.begin) / kMinPartKeys);
+  if (context.mode == Mode::kFast && tiles == 1 && parts > 1) {
+    AttendInParts(problem, all, parts, slices, slice_floats);
+    return;
+  }
   ParallelForSlots(items, slots, [&](int64_t slot, int64_t item) {
     // Last tiles first: under a causal mask they are the long ones.
     const int64_t first = (tiles - 1 - item / keys.kv_heads) * problem.tile_steps;
-    RunTile(problem, item % keys.kv_heads, first, std::min(problem.tile_steps, q.rows - first),
-            TileIn(slices + slot * slice_floats, tile_rows, keys.head_dim));
+    const TileRows rows{item % keys.kv_heads, first, std::min(problem.tile_steps, q.rows - first)};
+    AttentionTile tile = TileIn(slices + slot * slice_floats, tile_rows, keys.head_dim);
+    AttendTile(problem, rows, Union(ranges.subspan(static_cast<size_t>(first), static_cast<size_t>(rows.steps))), tile);
+    WriteTile(problem, rows, tile);
   });
 }
 

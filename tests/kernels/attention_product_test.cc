@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <tbb/task_arena.h>
 
 #include <string>
 #include <tuple>
@@ -25,14 +26,15 @@ struct AttentionCase {
 };
 
 constexpr AttentionCase kCases[] = {
-    {1, 1, 1, 16, 0, 8, 4, 4},            // one key
-    {1, 8, 1, 256, 300, 1000, 64, 320},   // decode over a growing cache
-    {1, 4, 2, 64, 1000, 128, 160, 160},   // decode over a ring
-    {37, 4, 2, 20, 100, 50, 96, 96},      // prefill over a ring that wraps
-    {70, 6, 3, 72, 0, 1000, 32, 128},     // prefill from the start
-    {9, 2, 2, 512, 200, 1000, 256, 256},  // wide heads
-    {5, 3, 3, 33, 63, 10, 7, 70},         // nothing is a multiple of anything
-    {130, 3, 3, 64, 129, 0, 130, 130},    // a tower: all rows see all keys
+    {1, 1, 1, 16, 0, 8, 4, 4},             // one key
+    {1, 8, 1, 256, 300, 1000, 64, 320},    // decode over a growing cache
+    {1, 4, 2, 64, 1000, 128, 160, 160},    // decode over a ring
+    {2, 8, 1, 64, 1999, 5000, 512, 2048},  // decode over many keys
+    {37, 4, 2, 20, 100, 50, 96, 96},       // prefill over a ring that wraps
+    {70, 6, 3, 72, 0, 1000, 32, 128},      // prefill from the start
+    {9, 2, 2, 512, 200, 1000, 256, 256},   // wide heads
+    {5, 3, 3, 33, 63, 10, 7, 70},          // nothing is a multiple of anything
+    {130, 3, 3, 64, 129, 0, 130, 130},     // a tower: all rows see all keys
     {200, 2, 2, 72, 199, 0, 200, 200},
 };
 
@@ -60,7 +62,8 @@ TEST_P(AttentionProductTest, EqualsTheDoubleReference) {
     const std::vector<KeyRange> ranges = Ranges(c);
     Matrix out(c.rows, c.heads * c.head_dim);
     Arena scratch(AttentionScratchBytes(c.rows, c.heads, c.head_dim, NumKeys(c)));
-    Attention(context, q.view(), c.heads, keys.view(), ranges, out.view(), scratch);
+    tbb::task_arena arena(4);
+    arena.execute([&] { Attention(context, q.view(), c.heads, keys.view(), ranges, out.view(), scratch); });
     const double tolerance = mode == Mode::kFast && context.native_bf16() ? 2e-2 : 1e-6;
     for (int64_t r = 0; r < c.rows; ++r) {
       for (int64_t h = 0; h < c.heads; ++h) {
