@@ -104,6 +104,7 @@ RequestId Engine::Machine::SubmitSequence(SequenceRequest request, std::shared_p
 
 template <typename Request>
 RequestId Engine::Machine::Enter(std::unique_ptr<Request> request, RequestLine<Request>& line) {
+  PERCEPT_CHECK(request->listener != nullptr);
   const RequestId id = ++last_id_;
   request->id = id;
   Trace(SubmitEvent(*request));

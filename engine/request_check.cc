@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/core/check.h"
 #include "kernels/core/error.h"
 
 namespace percept {
@@ -47,6 +48,7 @@ void RequireMedia(const SequenceRequest& request, int64_t hidden_size) {
                         to_string(request.media.size()) + " were given");
   }
   for (size_t i = 0; i < spans.size(); ++i) {
+    PERCEPT_CHECK(request.media[i] != nullptr);
     const Matrix& rows = request.media[i]->rows;
     if (rows.rows() != spans[i].num_rows || rows.cols() != hidden_size) {
       throw ArgumentError("medium " + to_string(i + 1) + " has " + to_string(rows.rows()) + " soft tokens of width " +

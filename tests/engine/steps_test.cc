@@ -343,17 +343,18 @@ TEST_F(StepsTest, ListenersMaySubmitAndCancel) {
   EXPECT_EQ(answer->next->ids.size(), 2U);
 }
 
-TEST_F(StepsTest, DestroyedWithWorkPendingEveryRequestIsCancelledOnce) {
+TEST_F(StepsTest, DestroyedWithWorkPendingEveryRequestEndsOnce) {
   const auto live = std::make_shared<SequenceResult>();
   const auto waiting = std::make_shared<SequenceResult>();
   const auto picture = std::make_shared<PictureResult>();
   {
     OpenModel open(checkpoint_.path(), Mode::kExact, {.max_sequences = 1});
-    open.engine().SubmitSequence(TextRequest(Ids(20), 1000), live);
-    open.engine().SubmitSequence(TextRequest(Ids(20), 1000), waiting);
+    open.engine().SubmitSequence(TextRequest(Ids(20), 4000), live);
+    open.engine().SubmitSequence(TextRequest(Ids(20), 4000), waiting);
     open.engine().SubmitPicture(Picture(open), picture);
     open.executor.RunOne();
     open.executor.RunOne();
+    // The picture may get through meanwhile; thousands of tokens do not.
     std::atomic<bool> destroyed = false;
     std::thread worker([&] {
       while (!destroyed) {
@@ -366,7 +367,7 @@ TEST_F(StepsTest, DestroyedWithWorkPendingEveryRequestIsCancelledOnce) {
   }
   EXPECT_EQ(live->finish, FinishReason::kCancelled);
   EXPECT_EQ(waiting->finish, FinishReason::kCancelled);
-  EXPECT_EQ(picture->failed, FinishReason::kCancelled);
+  EXPECT_NE(picture->failed, FinishReason::kFailed);
   EXPECT_EQ(live->num_terminal_calls + waiting->num_terminal_calls + picture->num_terminal_calls, 3);
 }
 
