@@ -22,7 +22,7 @@
 #define PERCEPT_DISPATCH(isa, call) portable::call
 #endif
 
-#define PERCEPT_VECTOR_OP PERCEPT_TARGET [[gnu::always_inline]] inline
+#define PERCEPT_VECTOR_OP [[gnu::always_inline]] PERCEPT_TARGET inline
 
 namespace percept::portable {
 
