@@ -41,7 +41,7 @@ struct Sequence {
   std::unique_ptr<KvCache> cache;  // once live
   int64_t num_rows_done = 0;       // that the cache holds
   int32_t last_token = 0;          // not yet in the cache
-  Clock::time_point submitted_at, started_at, first_token_at;
+  Clock::time_point submitted_at = Clock::now(), started_at, first_token_at;
 
   bool ended = false;  // only the terminal call is left
   FinishReason finish = FinishReason::kCancelled;
