@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/decoder/model_fixture.h"
@@ -16,7 +18,7 @@
 namespace percept {
 namespace {
 
-// The logits of a whole prompt, 100 or 151 rows, are past several windows of 16.
+// The sizes in which prompts of 100 and 151 rows come, many times the window of 16.
 const std::vector<std::vector<int64_t>> kChunkings = {{1, 2, 3, 5, 7, 11, 13}, {1}, {17}, {64, 1}};
 
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {
@@ -27,21 +29,27 @@ std::vector<float> LastRow(const std::vector<float>& logits, int64_t vocab) {
   return {logits.end() - vocab, logits.end()};
 }
 
-class ModelInvarianceTest : public testing::TestWithParam<Isa> {
+// folder: below the goldens' variants, or "" for the tests' own copy of e2b.
+class ModelInvarianceTest : public testing::TestWithParam<std::tuple<std::string, Isa>> {
  protected:
-  ModelInvarianceTest()
-      : folder_(TestDataDir() / "e2b"),
-        golden_(folder_ / "golden.safetensors"),
-        exact_(folder_, MakeKernelContext(Mode::kExact, GetParam())),
-        text_(golden_, "text", exact_.config.hidden_size),
-        image_(golden_, "image70", exact_.config.hidden_size) {}
+  void SetUp() override {
+    const auto& [folder, isa] = GetParam();
+    if (!folder.empty()) {
+      PERCEPT_NEED_SHARED();
+    }
+    folder_ = folder.empty() ? TestDataDir() / "e2b" : SharedDir() / "goldens" / "variants" / folder;
+    golden_.emplace(folder_ / "golden.safetensors");
+    exact_.emplace(folder_, MakeKernelContext(Mode::kExact, isa));
+    text_ = PromptRows(*golden_, "text", exact_->config.hidden_size);
+    image_ = PromptRows(*golden_, "image70", exact_->config.hidden_size);
+  }
 
-  const TextDecoder& exact() const { return *exact_.decoder; }
-  int64_t vocab() const { return exact_.config.vocab_size; }
+  const TextDecoder& exact() const { return *exact_->decoder; }
+  int64_t vocab() const { return exact_->config.vocab_size; }
 
   std::filesystem::path folder_;
-  GoldenFile golden_;
-  OpenDecoder exact_;
+  std::optional<GoldenFile> golden_;
+  std::optional<OpenDecoder> exact_;
   PromptRows text_, image_;
 };
 
@@ -59,13 +67,13 @@ TEST_P(ModelInvarianceTest, ChunksAndThreadsGiveTheSameBitsInExactMode) {
 }
 
 TEST_P(ModelInvarianceTest, ChunksAndThreadsStayWithinToleranceInFastMode) {
-  const OpenDecoder fast(folder_, MakeKernelContext(Mode::kFast, GetParam()));
-  const std::vector<float> golden = golden_.Floats("text/f32/logits");
+  const OpenDecoder fast(folder_, MakeKernelContext(Mode::kFast, std::get<1>(GetParam())));
+  const std::vector<float> golden = golden_->Floats("text/f32/logits");
   for (const std::vector<int64_t>& chunks : kChunkings) {
     for (const int threads : {1, 2}) {
       const std::vector<float> logits = LogitsInChunks(*fast.decoder, text_, chunks, threads);
-      // what the reference reaches in bf16
-      EXPECT_GT(MinRowCosine(ConstMatrixView(logits.data(), text_.num_rows(), vocab(), vocab()), golden), 0.999633)
+      // less than the reference loses in bf16 (its golden.json: 0.999596 to 0.999918)
+      EXPECT_GT(MinRowCosine(ConstMatrixView(logits.data(), text_.num_rows(), vocab(), vocab()), golden), 0.9999)
           << testing::PrintToString(chunks) << " on " << threads << " threads";
     }
   }
@@ -139,8 +147,13 @@ TEST_P(ModelInvarianceTest, ACacheThatHeldAnotherSequenceChangesNothing) {
   EXPECT_TRUE(SameBits(runner.Prefill(*runner.NewSequence(), text_, 0, text_.num_rows(), text_.num_rows()), alone));
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, ModelInvarianceTest, testing::ValuesIn(RunnableIsas()),
-                         [](const auto& test) { return IsaSuffix(test.param); });
+INSTANTIATE_TEST_SUITE_P(Variants, ModelInvarianceTest,
+                         testing::Combine(testing::Values("", "e4b", "e2b-256"), testing::ValuesIn(RunnableIsas())),
+                         [](const auto& test) {
+                           std::string name = std::get<0>(test.param).empty() ? "own" : std::get<0>(test.param);
+                           std::erase(name, '-');
+                           return name + "_" + IsaSuffix(std::get<1>(test.param));
+                         });
 
 }  // namespace
 }  // namespace percept
