@@ -73,13 +73,13 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::ReleasePages(std::span<const std::byte> range) const {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto address = reinterpret_cast<uintptr_t>(range.data());
-  const uintptr_t begin = (address + page - 1) / page * page;
-  const uintptr_t end = (address + range.size()) / page * page;
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<size_t>(range.data() - address_);  // the mapping starts on a page
+  const size_t begin = (offset + page - 1) / page * page;
+  const size_t end = (offset + range.size()) / page * page;
   if (begin < end) {
     // A refusal only means that the pages stay resident.
-    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+    (void)::madvise(address_ + begin, end - begin, MADV_DONTNEED);
   }
 }
 

@@ -55,6 +55,7 @@ inline std::vector<ImagePatches> ReferencePictures(int budget) {
 
 inline std::vector<const ImagePatches*> PointersTo(const std::vector<ImagePatches>& pictures) {
   std::vector<const ImagePatches*> pointers;
+  pointers.reserve(pictures.size());
   for (const ImagePatches& picture : pictures) {
     pointers.push_back(&picture);
   }
@@ -73,6 +74,7 @@ inline int64_t NumPatches(const std::vector<const ImagePatches*>& pictures) {
 inline std::vector<Matrix> SoftTokenMatrices(const VisionTower& tower,
                                              const std::vector<const ImagePatches*>& pictures) {
   std::vector<Matrix> matrices;
+  matrices.reserve(pictures.size());
   for (const ImagePatches* picture : pictures) {
     matrices.emplace_back(picture->grid.num_soft_tokens(), tower.decoder_hidden());
   }
@@ -81,6 +83,7 @@ inline std::vector<Matrix> SoftTokenMatrices(const VisionTower& tower,
 
 inline void FinishInto(VisionBatch& batch, const std::vector<Matrix>& matrices) {
   std::vector<MatrixView> views;
+  views.reserve(matrices.size());
   for (const Matrix& matrix : matrices) {
     views.push_back(matrix.view());
   }

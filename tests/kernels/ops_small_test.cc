@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ops that treat each row alone, against scalar references in double, for every instruction set and shapes with and
 // without whole vectors.
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -18,9 +17,6 @@
 
 namespace percept {
 namespace {
-
-using testing::HasSubstr;
-using testing::ThrowsMessage;
 
 struct Extent {
   int64_t rows;
@@ -138,6 +134,7 @@ TEST_P(SmallOps, GatherRows) {
   const Matrix source = RandomMatrix(kTableRows, cols() + kFirstCol + 3, 12);
   const std::vector<float> floats = Values(source.view());
   std::vector<uint16_t> bits;
+  bits.reserve(floats.size());
   for (const float value : floats) {
     bits.push_back(FloatToBF16(value));
   }

@@ -168,7 +168,7 @@ std::string HeaderLength(uint64_t length, size_t more_bytes) {
   return bytes + std::string(more_bytes, '{');
 }
 
-std::string Half(std::string bytes) { return bytes.substr(0, bytes.size() / 2); }
+std::string Half(const std::string& bytes) { return bytes.substr(0, bytes.size() / 2); }
 
 std::string LargeTensor() { return One(R"({"dtype":"F32","shape":[1000],"data_offsets":[0,4000]})", 4000); }
 

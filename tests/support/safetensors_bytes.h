@@ -28,6 +28,7 @@ class SafetensorsWriter {
   }
   void AddBF16(const std::string& name, const std::vector<int64_t>& shape, const std::vector<float>& values) {
     std::vector<uint16_t> bits;
+    bits.reserve(values.size());
     for (const float value : values) {
       bits.push_back(FloatToBF16(value));
     }
