@@ -110,6 +110,23 @@ TEST_P(WakerTest, AnEngineThatLosesWorkIsReportedAsAStall) {
       "268435456 bytes, bound 0s)");
 }
 
+TEST_P(WakerTest, LettingGoOfTheLastWakerEndsTheWait) {
+  FakeEngine engine(FakeEngine::Pace::kForgotten);
+  int num_runs = 0;
+  FunctionObserver observer([&](const TraceEvent& event) {
+    // The first run submits; the word is forgotten only after it, when the graph has nothing else to do.
+    if (event.kind == TraceKind::kRunEnd && event.node == "back" && num_runs++ == 0) engine.Release();
+  });
+  services_.Add(recorder_);
+  services_.Add(engine);
+  const auto executor = GetParam().make();
+  GraphOptions options;
+  options.observer = &observer;
+  const RunResult result = Graph(EngineGraph(1, 1), *executor, services_, options).Run();
+  ASSERT_EQ(result.status, RunStatus::kFailed);
+  EXPECT_THAT(result.error->message, testing::HasSubstr("node 'back' (word.engine) has work pending at 0s"));
+}
+
 TEST_P(WakerTest, ASourceWithoutCreditIsNamedInTheStall) {
   FakeEngine engine(FakeEngine::Pace::kDropped);
   services_.Add(recorder_);

@@ -28,11 +28,12 @@ class FakeEngine {
   };
 
   enum class Pace {
-    kFree,      // as fast as the thread can
-    kAtOnce,    // done, and the Waker called on another thread, before Submit returns
-    kReleased,  // not before Release(), one piece of work a call
-    kNever,     // holds work and Wakers until the engine is destroyed
-    kDropped,   // lets go of the Waker without calling it or doing the work
+    kFree,       // as fast as the thread can
+    kAtOnce,     // done, and the Waker called on another thread, before Submit returns
+    kReleased,   // not before Release(), one piece of work a call
+    kNever,      // holds work and Wakers until the engine is destroyed
+    kDropped,    // lets go of the Waker without calling it or doing the work
+    kForgotten,  // as kReleased, but then lets go of the Waker without calling it or doing the work
   };
 
   explicit FakeEngine(Pace pace) : pace_(pace), thread_([this] { Run(); }) {}
@@ -72,7 +73,8 @@ class FakeEngine {
  private:
   bool MayWork() const {
     if (queue_.empty() || pace_ == Pace::kNever) return false;
-    return pace_ != Pace::kReleased || num_released_ > num_done_;
+    const bool waits = pace_ == Pace::kReleased || pace_ == Pace::kForgotten;
+    return !waits || num_released_ > num_done_;
   }
 
   void Run() {
@@ -83,11 +85,13 @@ class FakeEngine {
       auto [work, waker] = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      {
-        std::lock_guard work_lock(work->mutex);
-        work->done = true;
+      if (pace_ != Pace::kForgotten) {
+        {
+          std::lock_guard work_lock(work->mutex);
+          work->done = true;
+        }
+        waker.Wake();
       }
-      waker.Wake();
       waker = {};
       lock.lock();
       ++num_done_;
