@@ -12,10 +12,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <numeric>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -24,6 +22,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "bench/measure.h"
 #include "kernels/cpu/threads.h"
 #include "kernels/ops/linear.h"
 
@@ -99,21 +98,6 @@ class Problem {
   Buffer narrow_;
   Buffer weight_;
 };
-
-// Runs `body` for every iteration and reports, beside the mean, the best of them: what the machine gives when nothing
-// else wants it. `work` is in units of 10^9 for one iteration.
-template <typename Body>
-void Measure(benchmark::State& state, const char* unit, double work, Body&& body) {
-  double best_seconds = std::numeric_limits<double>::infinity();
-  for (auto _ : state) {
-    const auto start = std::chrono::steady_clock::now();
-    body();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best_seconds = std::min(best_seconds, seconds.count());
-  }
-  state.counters[unit] = benchmark::Counter(work, benchmark::Counter::kIsIterationInvariantRate);
-  state.counters[std::string("best_") + unit] = work / best_seconds;
-}
 
 double GigaFlops(const Layer& layer) { return 2e-9 * static_cast<double>(layer.rows * layer.in * layer.out); }
 
@@ -234,6 +218,8 @@ void BM_MemoryBandwidth(benchmark::State& state) {
       const uint64_t* words = reinterpret_cast<const uint64_t*>(buffer.get());
       uint64_t sums[16] = {};
       for (int64_t i = begin * 512; i < end * 512; i += 16) {
+        __builtin_prefetch(words + i + 512);
+        __builtin_prefetch(words + i + 520);
         for (int64_t lane = 0; lane < 16; ++lane) {
           sums[lane] += words[i + lane];
         }

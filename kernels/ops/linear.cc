@@ -15,7 +15,7 @@ namespace percept::ops {
 namespace {
 
 // From this many rows on a bf16 tile, mostly padding, is faster than f32 products.
-constexpr int64_t kMinBF16Rows = 6;
+constexpr int64_t kMinBF16Rows = 7;
 
 void RequireMatrix(const ConstTensor& weight) {
   if (weight.shape.rank() != 2 || weight.shape.elements() == 0) {
