@@ -33,9 +33,9 @@ int64_t TileSteps(int64_t rows, int64_t group) { return std::max<int64_t>(1, std
 
 int64_t RoundUp(int64_t floats) { return (floats + 15) / 16 * 16; }
 
-// Floats of one slot's tile buffers: q, keys, scores, acc, max, sum.
+// Floats of one slot's tile buffers: q, acc, keys, values, scores, max, sum.
 int64_t SliceFloats(int64_t tile_rows, int64_t head_dim) {
-  return 2 * RoundUp(tile_rows * head_dim) + (head_dim + tile_rows) * kKeyBlock + 2 * RoundUp(tile_rows);
+  return 2 * RoundUp(tile_rows * head_dim) + (2 * head_dim + tile_rows) * kKeyBlock + 2 * RoundUp(tile_rows);
 }
 
 AttentionTile TileIn(float* slice, int64_t tile_rows, int64_t head_dim) {
@@ -44,7 +44,8 @@ AttentionTile TileIn(float* slice, int64_t tile_rows, int64_t head_dim) {
   tile.q = slice;
   tile.acc = tile.q + RoundUp(tile_rows * head_dim);
   tile.keys = tile.acc + RoundUp(tile_rows * head_dim);
-  tile.scores = tile.keys + head_dim * kKeyBlock;
+  tile.values = tile.keys + head_dim * kKeyBlock;
+  tile.scores = tile.values + head_dim * kKeyBlock;
   tile.max = tile.scores + tile_rows * kKeyBlock;
   tile.sum = tile.max + RoundUp(tile_rows);
   return tile;

@@ -43,6 +43,7 @@ struct AttentionTile {
   const KeyRange* ranges = nullptr;  // [rows]
   float* q = nullptr;                // [rows, head_dim]
   float* keys = nullptr;             // [head_dim, 64], one key block transposed
+  float* values = nullptr;           // [64, head_dim], its values
   float* scores = nullptr;           // [rows, 64]
   float* acc = nullptr;              // [rows, head_dim], sum of exp(score - max) * v
   float* max = nullptr;              // [rows]
