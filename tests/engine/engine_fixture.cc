@@ -22,9 +22,7 @@ std::string ReadFile(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::filesystem::path EmbeddedModelDir() {
-  return std::filesystem::path(PERCEPT_SOURCE_DIR) / "models" / "percept-tiny";
-}
+std::filesystem::path EmbeddedModelDir() { return SourceDir() / "models" / "percept-tiny"; }
 
 OpenModel::OpenModel(const std::filesystem::path& folder, Mode mode, EngineOptions options) {
   options.executor = &executor;

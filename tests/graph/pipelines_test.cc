@@ -7,12 +7,13 @@
 #include "graph/run/graph.h"
 #include "tests/support/executors.h"
 #include "tests/support/pipeline_case.h"
+#include "tests/support/shared_dir.h"
 #include "tests/support/word_nodes.h"
 
 namespace percept::graph {
 namespace {
 
-std::filesystem::path CaseFolder() { return std::filesystem::path(PERCEPT_SOURCE_DIR) / "tests/pipelines/graph"; }
+std::filesystem::path CaseFolder() { return SourceDir() / "tests/pipelines/graph"; }
 
 std::vector<std::string> CaseNames() {
   std::vector<std::string> names;

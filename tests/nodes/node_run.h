@@ -19,9 +19,7 @@
 
 namespace percept::nodes {
 
-inline std::filesystem::path EmbeddedModel() {
-  return std::filesystem::path(PERCEPT_SOURCE_DIR) / "models" / "percept-tiny";
-}
+inline std::filesystem::path EmbeddedModel() { return SourceDir() / "models" / "percept-tiny"; }
 
 // Keeps what is written to it.
 class TextKeeper : public TextStream {

@@ -4,10 +4,14 @@
 #include <filesystem>
 
 // Folder with the reference's goldens. A test that needs it begins with PERCEPT_NEED_SHARED().
-inline std::filesystem::path SharedDir() { return PERCEPT_SHARED_DIR; }
+std::filesystem::path SharedDir();
+
+// The checkout, and the program built from it.
+std::filesystem::path SourceDir();
+std::filesystem::path ProgramPath();
 
 // Files of the tests' own, part of the source tree.
-inline std::filesystem::path TestDataDir() { return std::filesystem::path(PERCEPT_SOURCE_DIR) / "tests" / "data"; }
+inline std::filesystem::path TestDataDir() { return SourceDir() / "tests" / "data"; }
 
 #define PERCEPT_NEED_SHARED()                                                                         \
   do {                                                                                                \
