@@ -3,8 +3,6 @@
 #include <gtest/gtest.h>
 #include <tbb/task_arena.h>
 
-#include <cstring>
-
 #include "kernels/ops/attention.h"
 #include "tests/kernels/attention_cases.h"
 #include "tests/support/test_context.h"
@@ -35,7 +33,7 @@ class AttentionExactTest : public testing::TestWithParam<Isa> {
 
   void ExpectSameRows(const Matrix& some, int64_t first) {
     for (int64_t r = 0; r < some.rows(); ++r) {
-      ASSERT_EQ(std::memcmp(some.view().row(r), all_.view().row(first + r), kHeads * kHeadDim * sizeof(float)), 0)
+      ASSERT_TRUE(SameBits(some.view().row(r), all_.view().row(first + r), kHeads * kHeadDim))
           << "row " << first + r << " of " << some.rows() << " rows from " << first;
     }
   }

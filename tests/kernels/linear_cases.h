@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -32,6 +34,12 @@ inline Matrix RandomMatrix(int64_t rows, int64_t cols, uint32_t seed, float devi
     }
   }
   return matrix;
+}
+
+// Bits, not values: 0 and -0 differ.
+inline bool SameBits(const float* a, const float* b, int64_t count) {
+  return std::equal(a, a + count, b,
+                    [](float x, float y) { return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y); });
 }
 
 // A dense [out, in] weight of random values, and the floats they stand for.

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <tbb/task_arena.h>
 
-#include <cstring>
 #include <tuple>
 
 #include "kernels/ops/linear.h"
@@ -41,10 +40,6 @@ class LinearExactTest : public testing::TestWithParam<std::tuple<Isa, DType, boo
   Matrix x_;
   Arena scratch_;
 };
-
-bool SameBits(const float* a, const float* b, int64_t count) {
-  return std::memcmp(a, b, static_cast<size_t>(count) * sizeof(float)) == 0;
-}
 
 TEST_P(LinearExactTest, EveryRowCountGivesTheSameBits) {
   const Matrix all = Multiply(0, kMaxRows, 1);
