@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <string>
@@ -48,6 +49,12 @@ std::vector<std::string> SinkNames(const graph::CheckedGraph& graph) {
     }
   }
   return names;
+}
+
+bool UsesDefaultModel(const graph::CheckedGraph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const graph::CheckedNode& node) {
+    return node.contract.FindParam("model") != nullptr && !node.params.Has("model");
+  });
 }
 
 std::string Reason(const graph::RunError& error) {
@@ -100,6 +107,9 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   options.standard_input = STDIN_FILENO;
   options.trace = &progress;
   nodes::Runtime runtime(std::move(options));
+  if (UsesDefaultModel(checked)) {
+    runtime.OpenModel("");  // here its faults are the arguments', not a node's
+  }
   graph::GraphOptions graph_options;
   graph_options.observer = &progress;
   graph::Graph graph(checked, runtime.executor(), runtime.services(), graph_options);
