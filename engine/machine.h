@@ -25,7 +25,7 @@ namespace percept {
 class Engine::Machine final : public StepTask {
  public:
   Machine(const EngineParts& parts, const EngineOptions& options);
-  ~Machine();
+  ~Machine() override;
 
   RequestId SubmitPicture(ImagePatches picture, std::shared_ptr<PictureListener> listener);
   RequestId SubmitSequence(SequenceRequest request, std::shared_ptr<SequenceListener> listener);

@@ -6,10 +6,8 @@ namespace percept {
 // One step of an engine. The engine owns it and keeps it alive until every Run() it asked for has returned.
 class StepTask {
  public:
+  virtual ~StepTask() = default;
   virtual void Run() = 0;
-
- protected:
-  ~StepTask() = default;
 };
 
 // Where an engine's steps run. An engine has at most one task enqueued or running at a time.

@@ -46,6 +46,9 @@ void* Allocate(std::size_t size, std::size_t alignment, void* return_address) {
   return bytes;
 }
 
+// Never inlined: the compiler would take the pair with operator new for a mistake.
+[[gnu::noinline]] void Release(void* bytes) noexcept { std::free(bytes); }
+
 }  // namespace
 
 void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t), __builtin_return_address(0)); }
@@ -58,14 +61,14 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
 }
-void operator delete(void* bytes) noexcept { std::free(bytes); }
-void operator delete[](void* bytes) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
+void operator delete(void* bytes) noexcept { Release(bytes); }
+void operator delete[](void* bytes) noexcept { Release(bytes); }
+void operator delete(void* bytes, std::size_t) noexcept { Release(bytes); }
+void operator delete[](void* bytes, std::size_t) noexcept { Release(bytes); }
+void operator delete(void* bytes, std::align_val_t) noexcept { Release(bytes); }
+void operator delete[](void* bytes, std::align_val_t) noexcept { Release(bytes); }
+void operator delete(void* bytes, std::size_t, std::align_val_t) noexcept { Release(bytes); }
+void operator delete[](void* bytes, std::size_t, std::align_val_t) noexcept { Release(bytes); }
 
 namespace percept {
 namespace {

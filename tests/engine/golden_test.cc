@@ -2,6 +2,7 @@
 // Answers through the whole engine against those of the reference.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -46,13 +47,17 @@ TEST(EngineGoldenTest, TextAnswerIsTheReferences) {
   OpenModel open(checkpoint.path());
   const GoldenFile golden(TestDataDir() / "e2b" / "golden.safetensors");
   const auto answer = std::make_shared<SequenceResult>();
+  const auto start = std::chrono::steady_clock::now();
   open.engine().SubmitSequence(TextRequest(PromptIds(golden, "text"), 32), answer);
   open.executor.RunAll();
+  const auto elapsed = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(answer->ids, GreedyIds(TestDataDir() / "e2b", "text"));
   EXPECT_EQ(answer->finish, FinishReason::kLength);
   EXPECT_EQ(answer->stats.num_prompt_rows, 100);
   EXPECT_EQ(answer->stats.num_output_tokens, 32);
   EXPECT_EQ(answer->num_terminal_calls, 1);
+  EXPECT_GT(answer->stats.decode.count(), 0);
+  EXPECT_LE(answer->stats.queued + answer->stats.first_token + answer->stats.decode, elapsed);
 }
 
 // Chunks that end anywhere, also inside a picture, give the same tokens.
