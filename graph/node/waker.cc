@@ -20,20 +20,18 @@ void WakeState::Change() {
 void WakeState::AddHolder() {
   std::lock_guard lock(mutex_);
   ++num_holders_;
-  if (target_) target_->OnHolders(+1);
+  if (target_) target_->OnHolderAdded();
 }
 
 void WakeState::DropHolder() {
   std::lock_guard lock(mutex_);
-  // The wake comes before the count goes down: whoever sees no holder also sees the node ready, never a false stall.
-  if (num_holders_ == 1 && target_) target_->OnWake();
   --num_holders_;
-  if (target_) target_->OnHolders(-1);
+  if (target_) target_->OnHoldersGone(1, /*call=*/num_holders_ == 0);
 }
 
 void WakeState::Detach() {
   std::lock_guard lock(mutex_);
-  if (target_) target_->OnHolders(-num_holders_);
+  if (target_ && num_holders_ > 0) target_->OnHoldersGone(num_holders_, /*call=*/false);
   target_ = nullptr;
 }
 

@@ -14,8 +14,10 @@ class WakeTarget {
   virtual void OnWake() = 0;
   // Look whether the node can go on.
   virtual void OnChange() = 0;
-  // How many Wakers of this node exist changed by `delta`.
-  virtual void OnHolders(int64_t delta) = 0;
+  // One more Waker of this node exists.
+  virtual void OnHolderAdded() = 0;
+  // So many fewer exist; `call` the node, as they were the last.
+  virtual void OnHoldersGone(int64_t num_gone, bool call) = 0;
 };
 
 class WakeState;

@@ -65,6 +65,15 @@ void NodeRunner::OnWake() {
   Notify();
 }
 
+void NodeRunner::OnHoldersGone(int64_t num_gone, bool call) {
+  // Active while the count goes down and the node gets ready: nobody may take the graph for still in between, and
+  // somebody has to look once more after it.
+  run_.Enter();
+  run_.AddWakers(-num_gone);
+  if (call) OnWake();
+  run_.Leave();
+}
+
 void NodeRunner::Run() noexcept {
   const std::shared_ptr<RunState> keep = run_.shared_from_this();
   const auto start = std::chrono::steady_clock::now();

@@ -32,7 +32,8 @@ class NodeRunner : public Task, public EdgeUser, public WakeTarget {
   void OnEdgeChanged() override { Notify(); }
   void OnWake() override;
   void OnChange() override { Notify(); }
-  void OnHolders(int64_t delta) override { run_.AddWakers(delta); }
+  void OnHolderAdded() override { run_.AddWakers(1); }
+  void OnHoldersGone(int64_t num_gone, bool call) override;
   void Run() noexcept override;
 
   const CheckedNode& node() const { return node_; }
