@@ -7,7 +7,8 @@
 
 namespace percept {
 
-// The best instruction set of this machine, capped by PERCEPT_TEST_MAX_ISA: scripts/test runs the tests a second time with it.
+// The best instruction set of this machine, capped by PERCEPT_TEST_MAX_ISA: scripts/test runs the tests a second time
+// with it.
 inline Isa TestMaxIsa() {
   const char* cap = std::getenv("PERCEPT_TEST_MAX_ISA");
   return cap == nullptr ? Isa::kAmxBf16 : ParseIsa(cap);
