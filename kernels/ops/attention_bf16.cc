@@ -15,6 +15,7 @@ constexpr int64_t kTileRows = 32;    // query rows of a tile: two matrix tiles h
 constexpr int64_t kPanelCols = 32;   // keys or value columns of a panel: two matrix tiles wide
 constexpr int64_t kChunkKeys = 256;  // keys between two looks at the running maximum
 constexpr int64_t kMaxSlots = 32;
+constexpr int64_t kMaxPackedKeys = 16384;  // bounds the scratch of a long context; enough for every tower
 // Row strides that keep the rows of a matrix tile out of each other's cache sets.
 constexpr int64_t kScoreStride = kChunkKeys + 16;
 constexpr int64_t kWeightStride = kChunkKeys + 32;
@@ -311,7 +312,7 @@ void RunTile(const Head& head, int64_t first, int64_t steps, std::byte* slice) {
 bool UsesAttentionBF16(const KernelContext& context, int64_t rows, int64_t group, int64_t num_keys) {
   constexpr int64_t kWorthPacking = 1 << 14;  // pairs of a query row and a key
   return context.mode == Mode::kFast && context.isa >= Isa::kAmxBf16 && group <= kTileRows &&
-         rows * group >= kTileRows && rows * group * num_keys >= kWorthPacking;
+         rows * group >= kTileRows && rows * group * num_keys >= kWorthPacking && num_keys <= kMaxPackedKeys;
 }
 
 void AttentionBF16(ConstMatrixView q, int64_t group, const KeyValueView& keys, std::span<const KeyRange> ranges,
@@ -351,7 +352,8 @@ void AttentionBF16(ConstMatrixView q, int64_t group, const KeyValueView& keys, s
 
 size_t AttentionBF16ScratchBytes(int64_t head_dim, int64_t max_keys) {
   const int64_t depth = RoundUp(head_dim, 32);
-  return static_cast<size_t>(RoundUp(max_keys, kPanelCols) * depth * 4 + kMaxSlots * SliceBytes(depth));
+  return static_cast<size_t>(RoundUp(std::min(max_keys, kMaxPackedKeys), kPanelCols) * depth * 4 +
+                             kMaxSlots * SliceBytes(depth));
 }
 
 }  // namespace percept::ops
