@@ -1,30 +1,36 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# clang-tidy over every .cc in the compilation database, two at a time. A file whose preprocessed text, rules and tool
-# are those of an earlier clean run is not checked again (cache: $XDG_CACHE_HOME/percept-tidy).
+# clang-tidy over every .cc of the project, one process per processor. A file whose preprocessed text, rules and tool are
+# those of an earlier clean run is not checked again (cache: $XDG_CACHE_HOME/percept-tidy).
 set -uo pipefail
 cd "$1"
-build=$2
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/percept-tidy
+export build=$2
+export cache=${XDG_CACHE_HOME:-$HOME/.cache}/percept-tidy
 mkdir -p "$cache"
-export build cache
 rules=$({ clang-tidy --version; cat .clang-tidy; } | sha256sum)
 export rules
 
+# The compiler's command for a file, without its output, as the compilation database has it.
+command_of() {
+  sed -nE 's/^ *"command": "(.*)",?$/\1/p' "$build/compile_commands.json" | grep -F -- " -c $PWD/$1" | head -n 1 |
+    sed -E 's/ -o [^ ]+ / /; s/ -c / -E -P /; s/\\"/"/g'
+}
+
 check() {
-  file=$1
-  includes=$(sed -nE "s/.*\"command\": \"(.*) -o .*$(basename "$file" .cc)\.cc\.o .*/\1/p" "$build/compile_commands.json" | head -n 1 |
-             grep -oE -- '-(I|isystem |D|std=)[^ ]+' | sed 's/\\"/"/g')
-  key=$({ echo "$rules"; eval "g++ -std=c++20 -E -P $(tr '\n' ' ' <<<"$includes") '$file'" 2>/dev/null; cat "$file"; } | sha256sum | cut -c1-40)
-  [ -f "$cache/$key" ] && return 0
-  if clang-tidy -p "$build" --quiet "$file" 2>/dev/null >"$cache/$key.out" && ! grep -qE '(warning|error):' "$cache/$key.out"; then
-    rm -f "$cache/$key.out"
-    touch "$cache/$key"
+  local file=$1 command key=""
+  command=$(command_of "$file")
+  [ -n "$command" ] || { echo "$file: not in the compilation database"; return 1; }
+  if text=$(cd "$build" && eval "$command" 2>/dev/null); then
+    key=$({ echo "$rules"; printf '%s' "$text"; cat "$file"; } | sha256sum | cut -c1-40)
+    [ -f "$cache/$key" ] && return 0
+  fi
+  local output
+  if output=$(clang-tidy -p "$build" --quiet "$file" 2>/dev/null); then
+    [ -n "$key" ] && touch "$cache/$key"
     return 0
   fi
-  cat "$cache/$key.out"
-  rm -f "$cache/$key.out"
+  printf '%s\n' "$output"
   return 1
 }
-export -f check
-git ls-files -- '*.cc' | grep -v '^examples/' | xargs -P 2 -I{} bash -c 'check {}'
+export -f check command_of
+git ls-files -- '*.cc' | grep -v '^examples/' | xargs -P "$(nproc)" -I{} bash -c 'check {}'
