@@ -179,7 +179,6 @@ void BM_OneDnnPerWorker(benchmark::State& state, const Layer& layer) {
   Buffer y(static_cast<size_t>(layer.rows * layer.out) * sizeof(float));
   float* out = reinterpret_cast<float*>(y.get());
   tbb::task_arena arena;
-  const SingleOpenMpThread observer(arena);
   bool holds = false;
   arena.execute([&] {
     omp_set_num_threads(1);

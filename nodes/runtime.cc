@@ -6,6 +6,7 @@
 
 #include "engine/step_executor.h"
 #include "graph/run/tbb_executor.h"
+#include "kernels/cpu/threads.h"
 #include "nodes/register_nodes.h"
 
 namespace percept::nodes {
@@ -32,7 +33,7 @@ class Runtime::Steps : public StepExecutor, public graph::Task {
 Runtime::Runtime(RuntimeOptions options)
     : options_(std::move(options)),
       executor_(std::make_unique<graph::TbbExecutor>(
-          graph::ExecutorOptions{.num_workers = options_.num_workers, .worker_entry = {}})) {
+          graph::ExecutorOptions{.num_workers = options_.num_workers, .worker_entry = UseOneOpenMpThread})) {
   RegisterNodes(&registry_);
   services_.Add(*this);
 }

@@ -52,10 +52,6 @@ void ParallelForSlots(int64_t num_items, int64_t num_slots, FunctionRef<void(int
 
 int NumWorkers() { return tbb::this_task_arena::max_concurrency(); }
 
-SingleOpenMpThread::SingleOpenMpThread(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) { observe(true); }
-
-SingleOpenMpThread::~SingleOpenMpThread() { observe(false); }
-
-void SingleOpenMpThread::on_scheduler_entry(bool /*is_worker*/) { omp_set_num_threads(1); }
+void UseOneOpenMpThread() { omp_set_num_threads(1); }
 
 }  // namespace percept

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <tbb/task_arena.h>
-#include <tbb/task_scheduler_observer.h>
-
 #include <cstdint>
 
 #include "kernels/core/function_ref.h"
@@ -23,13 +20,8 @@ void ParallelForSlots(int64_t num_items, int64_t num_slots, FunctionRef<void(int
 // Workers of the arena the caller runs in.
 int NumWorkers();
 
-// While it lives, whatever enters the arena as a worker has OpenMP set to one thread (the setting is per thread), so
-// that libraries with loops of their own do not start a team beside the arena's workers.
-class SingleOpenMpThread : public tbb::task_scheduler_observer {
- public:
-  explicit SingleOpenMpThread(tbb::task_arena& arena);
-  ~SingleOpenMpThread() override;
-  void on_scheduler_entry(bool is_worker) override;
-};
+// Sets OpenMP to one thread for the calling thread (the setting is per thread), so that a library with loops of its own
+// starts no team beside the workers. Call it on every worker before its first task.
+void UseOneOpenMpThread();
 
 }  // namespace percept

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kernels/core/error.h"
@@ -15,8 +16,6 @@
 namespace percept {
 namespace {
 
-using testing::Each;
-using testing::Eq;
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
@@ -100,18 +99,16 @@ TEST(ParallelForSlotsTest, RefusesNoSlots) {
               ThrowsMessage<InternalError>(HasSubstr("num_slots > 0")));
 }
 
-TEST(SingleOpenMpThreadTest, HoldsOnEveryThreadThatEnters) {
-  tbb::task_arena arena(2);
-  const SingleOpenMpThread observer(arena);
-  arena.execute([] {
-    std::vector<int> teams(64, 0);
-    ParallelFor(64, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        teams[static_cast<size_t>(i)] = omp_get_max_threads();
-      }
-    });
-    EXPECT_THAT(teams, Each(Eq(1)));
-  });
+TEST(UseOneOpenMpThreadTest, HoldsForTheCallingThreadAlone) {
+  omp_set_num_threads(3);
+  int others = 0;
+  std::thread([&others] {
+    omp_set_num_threads(5);
+    UseOneOpenMpThread();
+    others = omp_get_max_threads();
+  }).join();
+  EXPECT_EQ(others, 1);
+  EXPECT_EQ(omp_get_max_threads(), 3);
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <omp.h>
 
+#include <future>
 #include <string>
 #include <thread>
 
@@ -37,6 +39,16 @@ TEST(Runtime, AModelThatCannotBeOpenedCanBeTriedAgain) {
   Runtime runtime(TestOptions());
   EXPECT_THROW(runtime.OpenModel("/no/such/model"), CheckpointError);
   EXPECT_THROW(runtime.OpenModel("/no/such/model"), CheckpointError);
+}
+
+TEST(Runtime, WorkersKeepOpenMpToOneThread) {
+  Runtime runtime(TestOptions());
+  struct Look : graph::Task {
+    void Run() noexcept override { num_threads.set_value(omp_get_max_threads()); }
+    std::promise<int> num_threads;
+  } look;
+  runtime.executor().Enqueue(look);
+  EXPECT_EQ(look.num_threads.get_future().get(), 1);
 }
 
 TEST(Runtime, TwoWorkSideBySide) {
