@@ -57,8 +57,12 @@ std::map<std::string, std::string> ModelsOf(const graph::CheckedGraph& graph, co
 void PrintMemory(const graph::CheckedGraph& graph, const std::string& default_model) {
   std::cout << "memory, at most\n";
   for (const auto& [path, nodes] : ModelsOf(graph, default_model)) {
-    std::cout << "  model of " << nodes << ": " << Bytes(Model::Inspect(path).file_bytes) << " of weights (" << path
-              << ")\n";
+    const ModelCard card = Model::Inspect(path);
+    const EngineMemory engine = MemoryOf(card.text, {});
+    std::cout << "  model of " << nodes << ": " << Bytes(card.file_bytes) << " of weights (" << path << ")\n"
+              << "    keys and values: " << Bytes(engine.sequence_bytes) << " for a prompt and answer of "
+              << engine.context_tokens << " tokens, " << Bytes(engine.kv_limit_bytes) << " for all at work\n"
+              << "    scratch of a decoder step: " << Bytes(engine.step_bytes) << "\n";
   }
   for (const graph::CheckedNode& node : graph.nodes) {
     std::cout << "  node " << node.name << " (" << node.contract.type << "): ";

@@ -13,6 +13,7 @@
 namespace percept {
 
 class TextDecoder;
+struct TextConfig;
 class VisionTower;
 
 // The parts of a checkpoint that an engine runs. All of them outlive it.
@@ -32,6 +33,18 @@ struct EngineOptions {
   int64_t max_tower_patches = 10080;          // of the pictures that go through the tower side by side; one always may
   int64_t kv_limit_bytes = int64_t{1} << 30;  // of all keys and values together
 };
+
+// What an engine takes beside the weights and the tower's scratch: known from the configuration, before a weight is
+// read.
+struct EngineMemory {
+  int64_t context_tokens = 0;
+  int64_t step_bytes = 0;      // scratch of a decoder step, sized once
+  int64_t sequence_bytes = 0;  // keys and values of one sequence that fills the context
+  int64_t kv_limit_bytes = 0;  // of all sequences together
+};
+
+// Throws ArgumentError on an option out of range.
+EngineMemory MemoryOf(const TextConfig& config, const EngineOptions& options);
 
 // The step machine of a loaded model, shared by every node and graph that uses it. One task is one step: either one
 // tower layer over a packed batch of pictures, or one decoder step over the live sequences (prompt chunks and single

@@ -14,12 +14,8 @@ namespace {
 constexpr int64_t kDefaultContextTokens = 8192;
 
 // The options with defaults filled in, or ArgumentError.
-EngineOptions Checked(const EngineParts& parts, EngineOptions options) {
-  if (options.executor == nullptr) {
-    throw ArgumentError("an engine needs an executor for its steps");
-  }
-  PERCEPT_CHECK(parts.decoder != nullptr);
-  const int64_t most = parts.decoder->config().max_positions;
+EngineOptions Checked(const TextConfig& config, EngineOptions options) {
+  const int64_t most = config.max_positions;
   if (options.context_tokens == 0) {
     options.context_tokens = std::min(most, kDefaultContextTokens);
   }
@@ -34,6 +30,21 @@ EngineOptions Checked(const EngineParts& parts, EngineOptions options) {
   }
   options.prefill_chunk_rows = std::min(options.prefill_chunk_rows, options.context_tokens);
   return options;
+}
+
+EngineOptions Checked(const EngineParts& parts, const EngineOptions& options) {
+  if (options.executor == nullptr) {
+    throw ArgumentError("an engine needs an executor for its steps");
+  }
+  PERCEPT_CHECK(parts.decoder != nullptr);
+  return Checked(parts.decoder->config(), options);
+}
+
+SequenceBatch::Limits LimitsOf(const EngineOptions& options) {
+  return {.max_sequences = options.max_sequences,
+          .prefill_chunk_rows = options.prefill_chunk_rows,
+          .context_tokens = options.context_tokens,
+          .kv_limit_bytes = options.kv_limit_bytes};
 }
 
 TraceEvent SubmitEvent(const Picture& picture) {
@@ -54,15 +65,18 @@ TraceEvent EndEvent(const Sequence& sequence) {
 
 }  // namespace
 
+EngineMemory MemoryOf(const TextConfig& config, const EngineOptions& options) {
+  const EngineOptions checked = Checked(config, options);
+  return {.context_tokens = checked.context_tokens,
+          .step_bytes = SequenceBatch::ScratchBytes(config, LimitsOf(checked)),
+          .sequence_bytes = KvBytesNeeded(config, checked.context_tokens, checked.prefill_chunk_rows),
+          .kv_limit_bytes = checked.kv_limit_bytes};
+}
+
 Engine::Machine::Machine(const EngineParts& parts, const EngineOptions& options)
     : parts_(parts),
       options_(Checked(parts, options)),
-      sequences_(*parts.decoder, parts_.suppress_ids,
-                 {.max_sequences = options_.max_sequences,
-                  .prefill_chunk_rows = options_.prefill_chunk_rows,
-                  .context_tokens = options_.context_tokens,
-                  .kv_limit_bytes = options_.kv_limit_bytes},
-                 options_.trace) {
+      sequences_(*parts.decoder, parts_.suppress_ids, LimitsOf(options_), options_.trace) {
   if (parts_.vision != nullptr) {
     tower_.emplace(*parts_.vision, options_.max_tower_patches, options_.trace);
   }

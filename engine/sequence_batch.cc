@@ -19,6 +19,10 @@ StepLimits LimitsOfStep(const SequenceBatch::Limits& limits) {
 
 }  // namespace
 
+int64_t SequenceBatch::ScratchBytes(const TextConfig& config, const Limits& limits) {
+  return Activations::BytesNeeded(config, LimitsOfStep(limits));
+}
+
 SequenceBatch::SequenceBatch(const TextDecoder& decoder, std::span<const int32_t> suppress_ids, const Limits& limits,
                              TraceSink* trace)
     : decoder_(decoder),

@@ -27,6 +27,9 @@ class SequenceBatch {
     int64_t kv_limit_bytes = 0;
   };
 
+  // Of the activations, sized once.
+  static int64_t ScratchBytes(const TextConfig& config, const Limits& limits);
+
   SequenceBatch(const TextDecoder& decoder, std::span<const int32_t> suppress_ids, const Limits& limits,
                 TraceSink* trace);
 

@@ -28,6 +28,18 @@ TEST(ModelCardTest, TheEmbeddedModel) {
   EXPECT_THAT(card.unsupported, IsEmpty());
 }
 
+TEST(ModelCardTest, TellsTheMemoryOfAnEngineBeforeWeightsAreRead) {
+  const ModelCard card = Model::Inspect(EmbeddedModelDir());
+  const EngineMemory memory = MemoryOf(card.text, {.prefill_chunk_rows = 256, .kv_limit_bytes = 1 << 20});
+  EXPECT_EQ(memory.context_tokens, 8192);
+  EXPECT_EQ(memory.kv_limit_bytes, 1 << 20);
+  // One full layer of 2 x 128 floats over the context, two rings of 2 x 64 over the window of 512 and a chunk; K and V.
+  EXPECT_EQ(memory.sequence_bytes, 8192 * 2 * 256 * 4 + 2 * (512 - 1 + 256) * 2 * 128 * 4);
+  EXPECT_GT(memory.step_bytes, 256 * 256 * 4);
+  EXPECT_THAT([&] { MemoryOf(card.text, {.context_tokens = 8193}); },
+              testing::ThrowsMessage<ArgumentError>(HasSubstr("made for at most 8192")));
+}
+
 struct Variant {
   const char* folder;
   int num_layers;
