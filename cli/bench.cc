@@ -35,26 +35,28 @@ struct Flags {
 };
 
 // Runs a function on a worker, where the loops of the kernels find the others, and waits for it.
-class OnWorker : public graph::Task {
- public:
-  OnWorker(graph::Executor& executor, std::function<void()> function) : function_(std::move(function)) {
-    executor.Enqueue(*this);
-    done_.get_future().get();
-  }
-
-  void Run() noexcept override {
-    try {
-      function_();
-      done_.set_value();
-    } catch (...) {
-      done_.set_exception(std::current_exception());
+void RunOnWorker(graph::Executor& executor, const std::function<void()>& function) {
+  class FunctionTask : public graph::Task {
+   public:
+    explicit FunctionTask(const std::function<void()>& function_to_run) : function_(function_to_run) {}
+    void Run() noexcept override {
+      const std::shared_ptr<std::promise<void>> outlives_task = done;
+      try {
+        function_();
+        outlives_task->set_value();
+      } catch (...) {
+        outlives_task->set_exception(std::current_exception());
+      }
     }
-  }
+    const std::shared_ptr<std::promise<void>> done = std::make_shared<std::promise<void>>();
 
- private:
-  const std::function<void()> function_;
-  std::promise<void> done_;
-};
+   private:
+    const std::function<void()>& function_;
+  };
+  FunctionTask task(function);
+  executor.Enqueue(task);
+  task.done->get_future().get();
+}
 
 StageTime TimeReading(const std::filesystem::path& image, int num_repetitions, int64_t pixel_limit) {
   StageTime stage{.name = "read", .unit = "pixels", .seconds = {}};
@@ -109,7 +111,7 @@ int Measure(const Flags& flags) {
     stages.push_back(TimeReading(image, flags.num_repetitions, options.limits.picture_pixels));
   }
   const KernelContext context = MakeKernelContext(options.mode, options.max_isa);
-  OnWorker(runtime.executor(), [&] {
+  RunOnWorker(runtime.executor(), [&] {
     if (!flags.shape.empty()) {
       random.emplace(RandomModel(flags.shape, context));
     }

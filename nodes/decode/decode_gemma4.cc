@@ -173,7 +173,7 @@ class DecodeGemma4 : public graph::Node {
 
   static std::optional<Answer::End> TakeText(Answer* answer) {
     std::vector<int32_t> ids;
-    const std::optional<Answer::End> end = answer->Take(&ids);
+    std::optional<Answer::End> end = answer->Take(&ids);
     for (const int32_t id : ids) {
       answer->unsent_text += answer->collector.Push(id);
     }
