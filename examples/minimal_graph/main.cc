@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
     builder.Node("say", "decode.gemma4").In("see").Set("prompt", "Read all text in the image.");
     builder.Node("text", "sink.text").In("say.record").Set("path", "-");
     percept::graph::Graph graph(builder.Check(runtime.registry()), runtime.executor(), runtime.services());
-    return graph.Run().items_failed == 0 ? 0 : 1;
+    return graph.Run().num_failed_items == 0 ? 0 : 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "minimal_graph: %s\n", error.what());
     return 3;
