@@ -22,7 +22,7 @@ std::filesystem::path FindShippedFile(const std::string& name) {
 }
 
 std::filesystem::path ShippedFile(const std::string& name) {
-  const std::filesystem::path file = FindShippedFile(name);
+  std::filesystem::path file = FindShippedFile(name);
   if (file.empty()) {
     throw Error(name + ", which comes with this program, is neither in share/percept beside it nor in a source tree");
   }

@@ -64,8 +64,9 @@ TEST_F(DecodeGemma4Test, TheDeltasOfAnItemAreItsText) {
   }
   EXPECT_EQ(first, "Invoice 204");
   EXPECT_EQ(second, "Invoice 204");
-  EXPECT_TRUE(std::is_sorted(packets_.begin(), packets_.end(),
-                             [](const auto& a, const auto& b) { return a.timestamp() < b.timestamp(); }));
+  EXPECT_TRUE(std::is_sorted(packets_.begin(), packets_.end(), [](const auto& a, const auto& b) {
+    return a.timestamp().nanoseconds() < b.timestamp().nanoseconds();
+  }));
 }
 
 TEST_F(DecodeGemma4Test, StopsAtMaxTokens) {

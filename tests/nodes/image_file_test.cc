@@ -17,7 +17,6 @@
 namespace percept::nodes {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string Media(const std::string& name) { return (TestDataDir() / "bad_media" / name).string(); }
