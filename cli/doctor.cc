@@ -44,9 +44,9 @@ void PrintExpectation(const ModelCard& card, const MachineFacts& machine, double
   const double bytes_per_parameter =
       static_cast<double>(card.file_bytes) / static_cast<double>(std::max<int64_t>(card.num_parameters, 1));
   const double step_bytes = DecodeParameters(card.text) * bytes_per_parameter;
-  std::cout << "expect     a token reads " << Bytes(static_cast<int64_t>(step_bytes)) << " of weights: at most "
+  std::cout << "expect     a token reads " << Bytes(static_cast<int64_t>(step_bytes)) << " of weights: about "
             << Decimal(bytes_per_second / step_bytes, step_bytes > 1e9 ? 1 : 0)
-            << " tokens a second for one picture, if memory is what limits\n";
+            << " tokens a second where they come from memory, more where they fit into caches\n";
   if (card.file_bytes > machine.available_bytes) {
     std::cout << "           the weights do not fit into free memory: they will be read from disk again and again\n";
   }
