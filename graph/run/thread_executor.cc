@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/run/thread_executor.h"
 
-#include <utility>
-
 namespace percept::graph {
 
-ThreadExecutor::ThreadExecutor(ExecutorOptions options) {
+ThreadExecutor::ThreadExecutor(const ExecutorOptions& options) {
   const int num_workers = options.num_workers > 0 ? options.num_workers : NumUsableProcessors();
   for (int i = 0; i < num_workers; ++i) {
     threads_.emplace_back([this, entry = options.worker_entry] { Work(entry); });

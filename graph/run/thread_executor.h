@@ -15,7 +15,7 @@ namespace percept::graph {
 // joins.
 class ThreadExecutor : public Executor {
  public:
-  explicit ThreadExecutor(ExecutorOptions options = {});
+  explicit ThreadExecutor(const ExecutorOptions& options = {});
   ~ThreadExecutor() override;
   void Enqueue(Task& task) override;
   int num_workers() const override { return static_cast<int>(threads_.size()); }

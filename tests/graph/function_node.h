@@ -41,10 +41,9 @@ class FunctionNode : public Node {
   const NodeFunctions functions_;
 };
 
-inline void RegisterFunctions(Registry& registry, Contract contract, NodeFunctions functions) {
-  registry.Register(std::move(contract), [functions](const ParamValues&, const Services&) {
-    return std::make_unique<FunctionNode>(functions);
-  });
+inline void RegisterFunctions(Registry& registry, const Contract& contract, const NodeFunctions& functions) {
+  registry.Register(
+      contract, [functions](const ParamValues&, const Services&) { return std::make_unique<FunctionNode>(functions); });
 }
 
 inline Contract WordSourceContract(const std::string& type) {

@@ -10,7 +10,7 @@ namespace {
 
 TEST(PacketTest, CopiesShareThePayload) {
   const Packet packet = MakeWord("a", 40, 7);
-  const Packet copy = packet;
+  const Packet copy(packet);  // NOLINT(performance-unnecessary-copy-initialization): what is tested
   EXPECT_EQ(&copy.Get<Word>(), &packet.Get<Word>());
   EXPECT_EQ(copy.timestamp(), Time::Milliseconds(40));
   EXPECT_EQ(copy.bytes(), 7u);

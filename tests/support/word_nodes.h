@@ -156,8 +156,8 @@ inline percept::graph::Contract WordContract(const std::string& type, const std:
 }
 
 template <class T>
-void RegisterWordNode(percept::graph::Registry& registry, percept::graph::Contract contract) {
-  registry.Register(std::move(contract), [](const percept::graph::ParamValues&, const percept::graph::Services&) {
+void RegisterWordNode(percept::graph::Registry& registry, const percept::graph::Contract& contract) {
+  registry.Register(contract, [](const percept::graph::ParamValues&, const percept::graph::Services&) {
     return std::make_unique<T>();
   });
 }
