@@ -30,6 +30,11 @@ class SinkJsonl : public graph::Node {
     return graph::Process::kNeedInput;
   }
 
+  graph::Process Flush(graph::NodeContext& /*context*/) override {
+    file_->Finish();
+    return graph::Process::kFinished;
+  }
+
   void Close() override { file_.reset(); }
 
  private:
@@ -46,8 +51,9 @@ void RegisterSinkJsonl(graph::Registry* registry) {
       .doc = "Writes records as lines of JSON, failed items included.",
       .example = "out: { type: sink.jsonl, in: say.record, path: answers.jsonl }",
       .inputs = {{.name = "record", .types = {"Record"}, .doc = "finished answers"}},
-      .params = {graph::ParamDecl{
-          .name = "path", .type = graph::ParamType::kPath, .doc = "file to write anew; - is standard output"}
+      .params = {graph::ParamDecl{.name = "path",
+                                  .type = graph::ParamType::kPath,
+                                  .doc = "file to replace when the run ends; - is standard output"}
                      .Default("-")},
       .accepts_errors = true,
   };

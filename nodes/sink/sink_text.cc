@@ -31,6 +31,11 @@ class SinkText : public graph::Node {
     return graph::Process::kNeedInput;
   }
 
+  graph::Process Flush(graph::NodeContext& /*context*/) override {
+    file_->Finish();
+    return graph::Process::kFinished;
+  }
+
   void Close() override { file_.reset(); }
 
  private:
@@ -66,8 +71,9 @@ void RegisterSinkText(graph::Registry* registry) {
       .doc = "Writes the texts of records.",
       .example = "out: { type: sink.text, in: say.record, path: answers.txt }",
       .inputs = {{.name = "record", .types = {"Record"}, .doc = "finished answers; errors are left out"}},
-      .params = {graph::ParamDecl{
-                     .name = "path", .type = graph::ParamType::kPath, .doc = "file to write anew; - is standard output"}
+      .params = {graph::ParamDecl{.name = "path",
+                                  .type = graph::ParamType::kPath,
+                                  .doc = "file to replace when the run ends; - is standard output"}
                      .Default("-"),
                  graph::ParamDecl{.name = "headers",
                                   .type = graph::ParamType::kEnum,

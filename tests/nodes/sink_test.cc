@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "nodes/sink/text_file.h"
 #include "tests/nodes/node_run.h"
 #include "tests/support/temp_folder.h"
 
@@ -23,6 +25,14 @@ std::string Media(const std::string& name) { return (TestDataDir() / "bad_media"
 std::string ReadText(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::vector<std::string> Names(const TempFolder& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    names.push_back(entry.path().filename());
+  }
+  return names;
 }
 
 std::string Reading(const std::string& path, const std::string& sink) {
@@ -77,6 +87,70 @@ TEST(SinkText, WritesAFileAnew) {
   Runtime runtime(TestOptions());
   RunNodes(Reading(Media("plain.png"), "type: sink.text, path: " + file.string()), runtime);
   EXPECT_EQ(ReadText(file), "Invoice 204\n");
+}
+
+TEST(SinkText, LeavesTheOldFileAloneWhereThereIsNothingToWrite) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("answers.txt", "old");
+  Runtime runtime(TestOptions());
+  RunNodes(Reading(Media("empty.png"), "type: sink.text, path: " + file.string()), runtime);
+  EXPECT_EQ(ReadText(file), "old");
+  EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
+}
+
+TEST(SinkText, MayReplaceWhatItReads) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("plain.png", ReadText(Media("plain.png")));
+  std::filesystem::permissions(file, std::filesystem::perms(0600));
+  Runtime runtime(TestOptions());
+  RunNodes(Reading(file.string(), "type: sink.text, path: " + file.string()), runtime);
+  EXPECT_EQ(ReadText(file), "Invoice 204\n");
+  EXPECT_EQ(std::filesystem::status(file).permissions(), std::filesystem::perms(0600));
+  EXPECT_THAT(Names(folder), ElementsAre("plain.png"));
+}
+
+TEST(SinkText, WritesThroughLinks) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder.path() / "there");
+  std::filesystem::create_symlink("there/real.txt", folder.path() / "link.txt");
+  Runtime runtime(TestOptions());
+  for (int i = 0; i < 2; ++i) {
+    RunNodes(Reading(Media("plain.png"), "type: sink.text, path: " + (folder.path() / "link.txt").string()), runtime);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder.path() / "link.txt"));
+    EXPECT_EQ(ReadText(folder.path() / "there/real.txt"), "Invoice 204\n");
+    std::ofstream(folder.path() / "there/real.txt") << "old";
+  }
+}
+
+TEST(SinkText, WritesDevicesAsTheyAre) {
+  Runtime runtime(TestOptions());
+  const auto run = [&](const std::string& path) {
+    return RunNodes(Reading(Media("plain.png"), "type: sink.text, path: " + path), runtime);
+  };
+  EXPECT_EQ(run("/dev/null").status, graph::RunStatus::kFinished);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+  const graph::RunResult full = run("/dev/full");
+  ASSERT_EQ(full.status, graph::RunStatus::kFailed);
+  EXPECT_EQ(full.error->message,
+            "test.yaml:6:3: node 'out' (sink.text) failed: /dev/full: cannot be written: No space left on device");
+}
+
+TEST(TextFile, KeepsWhatWasWrittenBeforeARunEndedEarly) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("answers.txt", "old");
+  const Runtime runtime(TestOptions());
+  {
+    TextFile output(file.string(), runtime);
+    EXPECT_EQ(ReadText(file), "old");
+  }
+  EXPECT_EQ(ReadText(file), "old");
+  {
+    TextFile output(file.string(), runtime);
+    output.Write("one\n");
+    EXPECT_EQ(ReadText(file), "old");
+  }
+  EXPECT_EQ(ReadText(file), "one\n");
+  EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
 }
 
 TEST(SinkText, StopsTheGraphWhereItsFileCannotBeWritten) {
