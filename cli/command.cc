@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/command.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
 #include "cli/shipped_files.h"
+#include "graph/run/executor.h"
 #include "kernels/cpu/context.h"
 
 namespace percept::cli {
@@ -22,7 +24,7 @@ std::vector<std::string> IsaNames() {
 
 nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
   nodes::RuntimeOptions options;
-  options.num_workers = num_threads;
+  options.num_workers = std::min(num_threads, graph::NumUsableProcessors());
   options.default_model = ResolveModel(model);
   options.mode = mode == "exact" ? Mode::kExact : Mode::kFast;
   if (!max_isa.empty()) {
@@ -34,7 +36,8 @@ nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
 void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
   verb.add_option("--model", flags->model, "folder of a checkpoint; else $PERCEPT_MODEL, else the embedded model")
       ->type_name("PATH");
-  verb.add_option("--threads", flags->num_threads, "threads to work on; 0 is all that this process may use")
+  verb.add_option("--threads", flags->num_threads,
+                  "threads to work on, at most the processors this process may use; 0: all of them")
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
   verb.add_option("--mode", flags->mode, "exact gives the same bits for any threads and company")

@@ -3,10 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <exception>
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/standard_output.h"
+#include "cli/standard_streams.h"
 #include "graph/node/position.h"
 #include "kernels/core/error.h"
 
@@ -39,8 +42,7 @@ int RunAction(const Action& action) {
   }
 }
 
-int Main(int argc, char** argv) {
-  StartLog();
+int ParseAndRun(int argc, char** argv) {
   CLI::App app("Reads pictures with a Gemma 4 model, as pipelines of nodes.", "percept");
   app.set_version_flag("--version", kVersion);
   app.footer("Example:\n  percept ocr receipt.png\n\npercept VERB --help tells more.");
@@ -58,6 +60,21 @@ int Main(int argc, char** argv) {
     return kWrongArguments;
   }
   return RunAction(action);
+}
+
+int Main(int argc, char** argv) {
+  OpenClosedStreams();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of the write
+  StartLog();
+  const PrintedText printed;
+  const int exit_code = ParseAndRun(argc, argv);
+  try {
+    WriteStandardOutput(printed.text());
+  } catch (const Error& error) {
+    spdlog::error("{}", error.what());
+    return kStopped;
+  }
+  return exit_code;
 }
 
 }  // namespace

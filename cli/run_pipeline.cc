@@ -21,24 +21,38 @@
 namespace percept::cli {
 namespace {
 
-// Lets a signal reach the graph while there is one; before that, it ends the program.
+constexpr const char* kCancelled = "cancelled";
+
+// Lets a signal reach the graph while it runs. Before that, a signal ends the program; afterwards there is nothing left
+// to stop.
 class Interruptible {
  public:
   void Interrupt() {
     const std::lock_guard lock(mutex_);
-    if (graph_ == nullptr) {
+    if (graph_ != nullptr) {
+      graph_->Cancel();
+    } else if (!has_run_) {
+      spdlog::error(kCancelled);
       _exit(kStopped);
     }
-    graph_->Cancel();
   }
-  void Set(graph::Graph* graph) {
-    const std::lock_guard lock(mutex_);
-    graph_ = graph;
+  graph::RunResult Run(graph::Graph* graph) {
+    Set(graph);
+    graph::RunResult result = graph->Run();
+    Set(nullptr);
+    return result;
   }
 
  private:
+  void Set(graph::Graph* graph) {
+    const std::lock_guard lock(mutex_);
+    graph_ = graph;
+    has_run_ = graph == nullptr;
+  }
+
   std::mutex mutex_;
   graph::Graph* graph_ = nullptr;
+  bool has_run_ = false;
 };
 
 std::vector<std::string> SinkNames(const graph::CheckedGraph& graph) {
@@ -81,7 +95,7 @@ int Report(const graph::RunResult& result) {
       spdlog::error("{}", Reason(*result.error));
       return kStopped;
     case graph::RunStatus::kCancelled:
-      spdlog::error("stopped by a signal");
+      spdlog::error(kCancelled);
       return kStopped;
     case graph::RunStatus::kFinished:
       break;
@@ -113,9 +127,7 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   graph::GraphOptions graph_options;
   graph_options.observer = &progress;
   graph::Graph graph(checked, runtime.executor(), runtime.services(), graph_options);
-  interruptible.Set(&graph);
-  const graph::RunResult result = graph.Run();
-  interruptible.Set(nullptr);
+  const graph::RunResult result = interruptible.Run(&graph);
   progress.Hide();
   return Report(result);
 }

@@ -43,7 +43,6 @@ int OpenSignals() {
 void HoldSignals() {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
 }
 
 SignalWatch::SignalWatch(std::function<void()> on_signal)

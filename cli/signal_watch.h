@@ -7,7 +7,7 @@
 
 namespace percept::cli {
 
-// Keeps SIGINT and SIGTERM from ending the program and SIGPIPE from being sent. Call it before any thread starts.
+// Keeps SIGINT and SIGTERM from ending the program. Call it before any thread starts.
 void HoldSignals();
 
 // While it lives, SIGINT or SIGTERM calls `on_signal` once, on a thread of its own; the second one ends the program.

@@ -4,23 +4,34 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <iostream>
 #include <string>
 #include <system_error>
 
 namespace percept::cli {
 
-void StandardOutput::Write(std::string_view text) {
-  progress_.Hide();
+void WriteStandardOutput(std::string_view text) {
   while (!text.empty()) {
     const ssize_t count = write(STDOUT_FILENO, text.data(), text.size());
     if (count >= 0) {
       text.remove_prefix(static_cast<size_t>(count));
     } else if (errno == EPIPE) {
       throw OutputClosedError("standard output was closed before all was written");
+    } else if (errno == EBADF) {
+      throw OutputClosedError("standard output is closed");
     } else if (errno != EINTR) {
       throw Error("standard output cannot be written: " + std::generic_category().message(errno));
     }
   }
 }
+
+void StandardOutput::Write(std::string_view text) {
+  progress_.Hide();
+  WriteStandardOutput(text);
+}
+
+PrintedText::PrintedText() : console_(std::cout.rdbuf(text_.rdbuf())) {}
+
+PrintedText::~PrintedText() { std::cout.rdbuf(console_); }
 
 }  // namespace percept::cli

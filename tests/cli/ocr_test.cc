@@ -160,6 +160,24 @@ TEST(Ocr, StopsWhereStandardOutputIsClosed) {
   EXPECT_THAT(outcome.err, HasSubstr("percept: standard output was closed before all was written\n"));
 }
 
+TEST(Ocr, TakesAClosedStandardInputForAnEmptyOne) {
+  const Outcome outcome = Program(Reading({"ocr", "-"}), {}, {STDIN_FILENO}).Finish();
+  EXPECT_THAT(outcome.err, HasSubstr("percept: standard input: empty\n"));
+  EXPECT_EQ(outcome.exit_code, 1);
+}
+
+TEST(Ocr, StopsWhereItWasStartedWithoutStandardOutput) {
+  const Outcome outcome = Program(Reading({"ocr", Media("plain.png")}), {}, {STDIN_FILENO, STDOUT_FILENO}).Finish();
+  EXPECT_THAT(outcome.err, HasSubstr("percept: standard output is closed\n"));
+  EXPECT_EQ(outcome.exit_code, 3);
+}
+
+TEST(Ocr, ReadsWhereItWasStartedWithoutStandardError) {
+  const Outcome outcome = Program(Reading({"ocr", Media("plain.png"), "/no/such.png"}), {}, {STDERR_FILENO}).Finish();
+  EXPECT_EQ(outcome.out, "==> " + Media("plain.png") + " <==\nInvoice 204\n");
+  EXPECT_EQ(outcome.exit_code, 1);
+}
+
 TEST(Ocr, ASignalEndsTheWaitForStandardInput) {
   // The first picture's text says that the run is on its way; the second one never comes.
   Program program(Reading({"ocr", Media("plain.png"), "-"}));
@@ -167,7 +185,7 @@ TEST(Ocr, ASignalEndsTheWaitForStandardInput) {
   program.Signal(SIGINT);
   const Outcome outcome = program.Finish();
   EXPECT_EQ(outcome.out, "==> " + Media("plain.png") + " <==\nInvoice 204\n");
-  EXPECT_THAT(outcome.err, HasSubstr("percept: stopped by a signal\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: cancelled\n"));
   EXPECT_EQ(outcome.exit_code, 3);
 }
 
@@ -179,7 +197,7 @@ TEST(Ocr, ASignalEndsALongRun) {
   program.Signal(SIGTERM);
   const Outcome outcome = program.Finish();
   EXPECT_THAT(outcome.out, StartsWith("==> "));
-  EXPECT_THAT(outcome.err, HasSubstr("percept: stopped by a signal\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: cancelled\n"));
   EXPECT_EQ(outcome.exit_code, 3);
 }
 

@@ -28,8 +28,9 @@ struct Outcome {
 // The program as a process of its own. Standard input stays open until CloseInput.
 class Program {
  public:
-  // `environment` is added to this process's.
-  explicit Program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {}) {
+  // `environment` is added to this process's. The program is started without the streams in `closed`.
+  explicit Program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
+                   const std::vector<int>& closed = {}) {
     std::array<int, 2> in{}, out{}, err{};
     if (pipe2(in.data(), O_CLOEXEC) != 0 || pipe2(out.data(), O_CLOEXEC) != 0 || pipe2(err.data(), O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipes can be made");
@@ -42,6 +43,9 @@ class Program {
       dup2(in[0], STDIN_FILENO);
       dup2(out[1], STDOUT_FILENO);
       dup2(err[1], STDERR_FILENO);
+      for (const int stream : closed) {
+        close(stream);
+      }
       Execute(arguments, environment);
     }
     close(in[0]);

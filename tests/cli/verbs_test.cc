@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <csignal>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -44,6 +47,49 @@ TEST(Help, AnUnknownVerbIsRefused) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, StartsWith("percept: "));
   EXPECT_EQ(RunProgram({}).exit_code, 2);
+}
+
+TEST(Output, ThatCannotBeWrittenIsAnErrorOfEveryVerb) {
+  const std::string ocr = Shipped("ocr.yaml");
+  for (const std::vector<std::string>& verb : {std::vector<std::string>{"--help"},
+                                               {"--version"},
+                                               {"nodes"},
+                                               {"check", ocr},
+                                               {"graph", ocr},
+                                               {"model", "inspect"},
+                                               {"doctor"},
+                                               {"bench", "--repetitions", "1", "--tokens", "2"}}) {
+    const Outcome closed = Program(verb, {}, {STDOUT_FILENO}).Finish();
+    EXPECT_EQ(closed.err, "percept: standard output is closed\n") << verb.front();
+    EXPECT_EQ(closed.exit_code, 3) << verb.front();
+  }
+  Program gone({"nodes"});
+  gone.CloseOutput();
+  const Outcome outcome = gone.Finish();
+  EXPECT_EQ(outcome.err, "percept: standard output was closed before all was written\n");
+  EXPECT_EQ(outcome.exit_code, 3);
+}
+
+TEST(Bench, UsesNoMoreThreadsThanThereAreProcessors) {
+  const auto first_line = [](std::vector<std::string> more) {
+    more.insert(more.begin(), {"bench", "--repetitions", "1", "--tokens", "2"});
+    const std::string out = RunProgram(Reading(std::move(more))).out;
+    return out.substr(0, out.find('\n'));
+  };
+  EXPECT_THAT(first_line({}), HasSubstr(" threads, "));
+  EXPECT_EQ(first_line({"--threads", "4096"}), first_line({}));
+}
+
+TEST(Run, ASignalBeforeTheRunEndsTheProgram) {
+  const TempFolder folder;
+  const std::string file = (folder.path() / "slow.yaml").string();
+  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  Program program({"run", file});
+  std::ofstream pipe(file);  // waits until the program reads it
+  program.Signal(SIGTERM);
+  const Outcome outcome = program.Finish();
+  EXPECT_EQ(outcome.err, "percept: cancelled\n");
+  EXPECT_EQ(outcome.exit_code, 3);
 }
 
 TEST(Run, FillsInTheParametersOfAFile) {
