@@ -76,7 +76,11 @@ Binder::Binder(const PipelineDefinition& pipeline, const Arguments& arguments)
     : pipeline_(pipeline), arguments_(arguments) {
   for (const ParamDecl& decl : pipeline.params) decls_[decl.name] = &decl;
   for (const auto& [name, text] : arguments.implied) {
-    if (!decls_.count(name)) bound_[name] = Value::Scalar(text, ArgumentPosition(name));
+    if (const auto decl = decls_.find(name); decl != decls_.end()) {
+      throw DefinitionError(decl->second->position,
+                            "`" + name + "` is a parameter every pipeline has; it is not declared");
+    }
+    bound_[name] = Value::Scalar(text, ArgumentPosition(name));
   }
   for (const auto& [name, texts] : arguments.values) {
     if (decls_.count(name)) continue;

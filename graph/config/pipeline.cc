@@ -93,7 +93,15 @@ ParamDecl ParseParamDecl(const Value::Entry& entry) {
   if (const Value* value = entry.value.Find("min")) decl.min = Field<double>(*value, "min", ParamType::kFloat);
   if (const Value* value = entry.value.Find("max")) decl.max = Field<double>(*value, "max", ParamType::kFloat);
   if (const Value* value = entry.value.Find("values")) {
+    if (value->items().empty()) {
+      throw DefinitionError(value->position(), "parameter '" + entry.key + "': its 'values' are an empty list");
+    }
     for (const Value& item : value->items()) decl.values.push_back(item.scalar());
+  }
+  if (decl.min && decl.max && *decl.min > *decl.max) {
+    const Value& min = *entry.value.Find("min");
+    throw DefinitionError(min.position(), "parameter '" + decl.name + "': its min " + min.scalar() +
+                                              " is greater than its max " + entry.value.Find("max")->scalar());
   }
   CheckParamDecl(decl, entry);
   return decl;

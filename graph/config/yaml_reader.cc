@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/config/yaml_reader.h"
 
+#include <yaml-cpp/depthguard.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
@@ -127,6 +128,8 @@ Value ReadYaml(const std::string& text, const std::string& file_name) {
     Value root = tree.Take();
     if (parser.HandleNextDocument(tree)) throw DefinitionError(tree.At(start), "the file holds more than one document");
     return root;
+  } catch (const YAML::DeepRecursion& error) {
+    throw DefinitionError(tree.At(error.mark), "nested too deep");
   } catch (const YAML::Exception& error) {
     throw DefinitionError(tree.At(error.mark.is_null() ? start : error.mark), "not valid YAML: " + error.msg);
   }
