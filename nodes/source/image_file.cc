@@ -106,7 +106,9 @@ class ImageFile : public graph::Node {
 void RegisterImageFile(graph::Registry* registry) {
   graph::Contract contract{
       .type = "image.file",
-      .doc = "Reads still pictures (JPEG, PNG, WebP, TIFF, GIF), upright and as 8-bit RGB.",
+      .doc =
+          "Reads still pictures (JPEG, PNG, WebP, TIFF, GIF), upright and as 8-bit RGB; of several pages or "
+          "frames the first.",
       .example = "read: { type: image.file, path: [ receipt.png, letter.jpg ] }",
       .outputs = {{.name = "image", .type = "Image", .doc = "one per picture"}},
       .params = {{.name = "path",

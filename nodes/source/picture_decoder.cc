@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "nodes/source/picture_remarks.h"
 
 namespace percept::nodes {
 namespace {
@@ -39,28 +39,24 @@ std::shared_mutex& ErrorBufferLock() {
 }
 
 // The warnings of the decode that runs in this thread, where libvips' log callback can reach them.
-thread_local std::string* thread_warnings = nullptr;
+thread_local Remarks* thread_warnings = nullptr;
 
 void KeepWarning(const gchar* /*domain*/, GLogLevelFlags /*level*/, const gchar* message, gpointer /*unused*/) {
-  if (thread_warnings == nullptr || message == nullptr || std::strncmp(message, "error in tile", 13) == 0) {
-    return;
+  if (thread_warnings != nullptr && message != nullptr && std::strncmp(message, "error in tile", 13) != 0) {
+    thread_warnings->Add(message);
   }
-  if (!thread_warnings->empty()) {
-    *thread_warnings += "; ";
-  }
-  *thread_warnings += message;
 }
 
 class WarningScope {
  public:
-  WarningScope() { thread_warnings = &text_; }
+  WarningScope() { thread_warnings = &warnings_; }
   ~WarningScope() { thread_warnings = nullptr; }
   WarningScope(const WarningScope&) = delete;
   WarningScope& operator=(const WarningScope&) = delete;
-  const std::string& text() const { return text_; }
+  const std::vector<std::string>& lines() const { return warnings_.lines(); }
 
  private:
-  std::string text_;
+  Remarks warnings_;
 };
 
 void StartVips() {
@@ -83,29 +79,47 @@ void StartVips() {
   }
 }
 
-std::string TakeVipsError() {
+Remarks VipsErrorRemarks() {
   gchar* raw = vips_error_buffer_copy();
-  std::string text = raw == nullptr ? "" : raw;
+  Remarks errors;
+  errors.Add(raw == nullptr ? "" : raw);
   g_free(raw);
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  text.erase(text.find_last_not_of(' ') + 1);
-  return text;
+  return errors;
 }
 
-bool MeansTruncated(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  constexpr std::array kSigns = {"premature end", "not enough data", "unexpected end", "end of file",
-                                 "end-of-file",   "truncated",       "unexpected eof", "read error at scanline"};
-  return std::any_of(kSigns.begin(), kSigns.end(),
-                     [&](const char* sign) { return text.find(sign) != std::string::npos; });
-}
+std::string TakeVipsError() { return Join(VipsErrorRemarks().lines()); }
 
-[[noreturn]] void ThrowDamaged(const std::string& warnings) {
-  std::string text = TakeVipsError();
-  if (!warnings.empty()) {
-    text += text.empty() ? warnings : " (" + warnings + ")";
+// Whether the file ends before the end that a WebP header or before the directory that a TIFF header states.
+bool IsCutShort(VipsSource* source) {
+  unsigned char* head = nullptr;
+  const int64_t num_bytes = vips_source_sniff_at_most(source, &head, 12);
+  const int64_t length = vips_source_length(source);
+  if (num_bytes < 4 || length < 0) {
+    return false;
   }
-  throw InputError((MeansTruncated(text) ? "truncated: " : "damaged: ") + text);
+  const std::string_view bytes(reinterpret_cast<const char*>(head), static_cast<size_t>(num_bytes));
+  const bool is_intel = bytes.starts_with(std::string_view("II*\0", 4));
+  const bool is_tiff = is_intel || bytes.starts_with(std::string_view("MM\0*", 4));
+  const bool is_webp = num_bytes == 12 && bytes.starts_with("RIFF") && bytes.ends_with("WEBP");
+  if (num_bytes < 8) {
+    return is_tiff;
+  }
+  int64_t stated = 0;
+  for (int i = 0; i < 4; ++i) {
+    stated |= int64_t{head[is_webp || is_intel ? 4 + i : 7 - i]} << (8 * i);
+  }
+  return (is_tiff && stated >= length) || (is_webp && stated + 8 > length);
+}
+
+[[noreturn]] void ThrowDamaged(const std::vector<std::string>& warnings, bool is_cut_short) {
+  Remarks remarks = VipsErrorRemarks();
+  for (const std::string& warning : warnings) {
+    if (!IsHarmless(warning)) {
+      remarks.Add(warning);
+    }
+  }
+  const std::string text = Join(remarks.lines());
+  throw InputError((is_cut_short || MeansTruncated(text) ? "truncated: " : "damaged: ") + text);
 }
 
 // Where the upright picture has the sample of column x and row y of the stored one: origin + x * step_x + y * step_y.
@@ -196,24 +210,31 @@ void CheckHeader(VipsImage* header, int64_t pixel_limit) {
   }
 }
 
-DecodedPicture DecodeSource(VipsSource* source, int64_t pixel_limit) {
-  const WarningScope warnings;
+void CheckKind(VipsSource* source, bool is_cut_short) {
   // A blocked loader still recognises its files.
   const char* loader = vips_foreign_find_load_source(source);
   if (loader == nullptr || std::none_of(kTrustedLoaders.begin(), kTrustedLoaders.end(), [&](const char* trusted) {
         return std::string_view(loader).starts_with(trusted);
       })) {
     vips_error_clear();
-    throw InputError(std::string("not a ") + kKnownKinds + " picture");
+    throw InputError(is_cut_short ? "truncated: it ends in its header"
+                                  : std::string("not a ") + kKnownKinds + " picture");
   }
-  VipsPtr<VipsImage> image(vips_image_new_from_source(source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                                                      VIPS_FAIL_ON_WARNING, nullptr));
+}
+
+// Nothing where the decoder gives up, with its reason in the error buffer.
+std::optional<DecodedPicture> DecodeSource(VipsSource* source, int64_t pixel_limit, VipsFailOn fail_on) {
+  VipsPtr<VipsImage> image(
+      vips_image_new_from_source(source, "", "access", VIPS_ACCESS_SEQUENTIAL, "fail_on", fail_on, nullptr));
   if (!image) {
-    ThrowDamaged(warnings.text());
+    return std::nullopt;
   }
   CheckHeader(image.get(), pixel_limit);
   const int orientation = vips_image_get_orientation(image.get());
   DecodedPicture picture;
+  if (const int num_pages = vips_image_get_n_pages(image.get()); num_pages > 1) {
+    picture.repairs.push_back("page 1 of " + std::to_string(num_pages) + " read");
+  }
   ConvertToBytes(&image, &picture.repairs);
   const int64_t width = vips_image_get_width(image.get()), height = vips_image_get_height(image.get());
   const int bands = vips_image_get_bands(image.get());
@@ -230,36 +251,54 @@ DecodedPicture DecodeSource(VipsSource* source, int64_t pixel_limit) {
     const VipsRect strip = {0, static_cast<int>(top), static_cast<int>(width),
                             static_cast<int>(std::min<int64_t>(kStripRows, height - top))};
     if (vips_region_prepare(region.get(), &strip) != 0) {
-      ThrowDamaged(warnings.text());
+      return std::nullopt;
     }
     for (int y = strip.top; y < strip.top + strip.height; ++y) {
       WriteRgbRow(VIPS_REGION_ADDR(region.get(), 0, y), width, bands, cmyk,
                   picture.pixels.row(0) + placement.origin + y * placement.step_y, placement.step_x);
     }
   }
-  if (!warnings.text().empty()) {
-    ThrowDamaged(warnings.text());
-  }
   return picture;
 }
 
 template <typename MakeSource>
-DecodedPicture Decode(MakeSource make_source, int64_t pixel_limit) {
-  StartVips();
-  const auto decode_once = [&] {
+DecodedPicture DecodeOnce(MakeSource make_source, int64_t pixel_limit, VipsFailOn fail_on) {
+  const WarningScope warnings;
+  std::optional<DecodedPicture> picture;
+  bool is_cut_short = false;
+  {
     const VipsPtr<VipsSource> source(make_source());
     if (!source) {
       throw InputError("cannot be opened: " + TakeVipsError());
     }
-    return DecodeSource(source.get(), pixel_limit);
-  };
+    is_cut_short = IsCutShort(source.get());
+    CheckKind(source.get(), is_cut_short);
+    picture = DecodeSource(source.get(), pixel_limit, fail_on);
+  }  // some loaders warn when they are closed
+  const bool judges_warnings = fail_on != VIPS_FAIL_ON_WARNING;
+  if (!picture || std::any_of(warnings.lines().begin(), warnings.lines().end(),
+                              [&](const std::string& line) { return !judges_warnings || !IsHarmless(line); })) {
+    ThrowDamaged(warnings.lines(), is_cut_short);
+  }
+  for (const std::string& line : warnings.lines()) {
+    if (line != kOneJpegWarning) {
+      picture->repairs.push_back("ignored: " + line);
+    }
+  }
+  return *std::move(picture);
+}
+
+// First any warning counts as failure; the second time, alone, the warnings are told apart.
+template <typename MakeSource>
+DecodedPicture Decode(MakeSource make_source, int64_t pixel_limit) {
+  StartVips();
   try {
     const std::shared_lock lock(ErrorBufferLock());
-    return decode_once();
+    return DecodeOnce(make_source, pixel_limit, VIPS_FAIL_ON_WARNING);
   } catch (const InputError&) {
     const std::unique_lock lock(ErrorBufferLock());
     vips_error_clear();
-    return decode_once();
+    return DecodeOnce(make_source, pixel_limit, VIPS_FAIL_ON_ERROR);
   }
 }
 

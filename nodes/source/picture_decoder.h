@@ -21,7 +21,8 @@ struct DecodedPicture {
 
 // Decodes JPEG, PNG, WebP, TIFF or GIF (the first page), told apart by content. The header's size is compared with
 // `pixel_limit` before anything is decoded. Runs in the calling thread alone. Throws InputError with the reason (not
-// the name) where the picture is missing, truncated, damaged or too large; a decoder's warning counts as damage.
+// the name) where the picture is missing, truncated, damaged or too large. A decoder's warning counts as damage unless
+// it is known to be about metadata; such a one becomes a repair, "ignored: ...", as do further pages left unread.
 DecodedPicture DecodePictureFile(const std::filesystem::path& file, int64_t pixel_limit);
 DecodedPicture DecodePictureBytes(std::span<const std::byte> bytes, int64_t pixel_limit);
 

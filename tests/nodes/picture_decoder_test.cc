@@ -10,11 +10,13 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "nodes/source/picture_remarks.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/temp_folder.h"
 
@@ -42,15 +44,19 @@ std::string Reason(const std::filesystem::path& file, int64_t pixel_limit = kPix
   return "";
 }
 
-uint32_t Crc32(const RgbView& picture) {
+uint32_t Crc32(std::span<const uint8_t> bytes) {
   uint32_t crc = ~0U;
-  for (int64_t i = 0; i < picture.width * picture.height * 3; ++i) {
-    crc ^= picture.pixels[i];
+  for (const uint8_t byte : bytes) {
+    crc ^= byte;
     for (int bit = 0; bit < 8; ++bit) {
       crc = (crc >> 1) ^ ((crc & 1U) != 0 ? 0xEDB88320U : 0U);
     }
   }
   return ~crc;
+}
+
+uint32_t Crc32(const RgbView& picture) {
+  return Crc32(std::span<const uint8_t>(picture.pixels, static_cast<size_t>(picture.width * picture.height * 3)));
 }
 
 int LargestDifference(const RgbView& a, const RgbView& b) {
@@ -130,24 +136,21 @@ TEST(PictureDecoder, ReadsBytesAsItReadsTheirFile) {
   EXPECT_EQ(Crc32(from_bytes.pixels.view()), Crc32(from_file.pixels.view()));
 }
 
-// A 3x2 picture whose pixel (x, y) has red 10 * x + y, in a TIFF file with an orientation tag.
-std::string TiffWithOrientation(uint16_t orientation) {
-  struct Entry {
-    uint16_t tag, type;
-    uint32_t count, value;
-  };
+struct TiffEntry {
+  uint16_t tag, type;
+  uint32_t count, value;
+};
+
+// A 3x2 picture whose pixel (x, y) has red 10 * x + y, in a TIFF file with an orientation tag, the entries of `more`
+// and `num_pages` directories for the same pixels.
+std::string Tiff(uint16_t orientation, const std::vector<TiffEntry>& more = {}, int num_pages = 1) {
   constexpr uint32_t kWidth = 3, kHeight = 2, kPixelsAt = 8, kNumPixelBytes = kWidth * kHeight * 3;
   constexpr uint32_t kBitsAt = kPixelsAt + kNumPixelBytes, kDirectoryAt = kBitsAt + 6;
-  const std::array<Entry, 10> entries = {{{256, 3, 1, kWidth},
-                                          {257, 3, 1, kHeight},
-                                          {258, 3, 3, kBitsAt},
-                                          {259, 3, 1, 1},
-                                          {262, 3, 1, 2},
-                                          {273, 4, 1, kPixelsAt},
-                                          {274, 3, 1, orientation},
-                                          {277, 3, 1, 3},
-                                          {278, 3, 1, kHeight},
-                                          {279, 4, 1, kNumPixelBytes}}};
+  std::vector<TiffEntry> entries = {
+      {256, 3, 1, kWidth},  {257, 3, 1, kHeight},       {258, 3, 3, kBitsAt},     {259, 3, 1, 1},
+      {262, 3, 1, 2},       {273, 4, 1, kPixelsAt},     {274, 3, 1, orientation}, {277, 3, 1, 3},
+      {278, 3, 1, kHeight}, {279, 4, 1, kNumPixelBytes}};
+  entries.insert(entries.end(), more.begin(), more.end());
   std::string tiff("II*\0", 4);
   const auto append = [&tiff](const auto value) { tiff.append(reinterpret_cast<const char*>(&value), sizeof(value)); };
   append(kDirectoryAt);
@@ -160,14 +163,16 @@ std::string TiffWithOrientation(uint16_t orientation) {
   for (int sample = 0; sample < 3; ++sample) {
     append(uint16_t{8});
   }
-  append(static_cast<uint16_t>(entries.size()));
-  for (const Entry& entry : entries) {
-    append(entry.tag);
-    append(entry.type);
-    append(entry.count);
-    append(entry.value);
+  for (int page = 1; page <= num_pages; ++page) {
+    append(static_cast<uint16_t>(entries.size()));
+    for (const TiffEntry& entry : entries) {
+      append(entry.tag);
+      append(entry.type);
+      append(entry.count);
+      append(entry.value);
+    }
+    append(page == num_pages ? 0U : static_cast<uint32_t>(tiff.size() + 4));
   }
-  append(uint32_t{0});
   return tiff;
 }
 
@@ -192,8 +197,7 @@ TEST(PictureDecoder, TurnsEveryOrientationUpright) {
                                                     {20, 21, 10, 11, 0, 1}}};
   const TempFolder folder;
   for (uint16_t orientation = 1; orientation <= 8; ++orientation) {
-    const DecodedPicture picture =
-        DecodePictureFile(folder.Write("turned.tif", TiffWithOrientation(orientation)), kPixelLimit);
+    const DecodedPicture picture = DecodePictureFile(folder.Write("turned.tif", Tiff(orientation)), kPixelLimit);
     const ImageSize size = orientation >= 5 ? ImageSize{2, 3} : ImageSize{3, 2};
     EXPECT_EQ(picture.pixels.size(), size) << "orientation " << orientation;
     EXPECT_EQ(RedRows(picture), upright[orientation - 1U]) << "orientation " << orientation;
@@ -222,6 +226,106 @@ TEST(PictureDecoder, NamesDamage) {
   std::string png = ReadBytes(BadMedia("plain.png"));
   png[png.size() / 2] ^= 0x55;
   EXPECT_THAT(Reason(folder.Write("flipped.png", png)), StartsWith("damaged: "));
+}
+
+// The plain PNG picture with a chunk behind its header, whose checksum is xored with `crc_error`.
+std::string PngWithChunk(std::string chunk, uint32_t crc_error = 0) {
+  const auto big_endian = [](size_t value) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+      bytes += static_cast<char>(value >> shift & 0xFF);
+    }
+    return bytes;
+  };
+  const uint32_t crc = Crc32(std::span(reinterpret_cast<const uint8_t*>(chunk.data()), chunk.size())) ^ crc_error;
+  constexpr size_t kHeaderEnd = 33;
+  return ReadBytes(BadMedia("plain.png")).insert(kHeaderEnd, big_endian(chunk.size() - 4) + chunk + big_endian(crc));
+}
+
+// The plain JPEG picture with junk before its first quantisation table.
+std::string JpegWithJunk() {
+  std::string jpeg = ReadBytes(BadMedia("plain.jpg"));
+  return jpeg.insert(jpeg.find("\xFF\xDB"), "junk");
+}
+
+std::vector<std::string> Repairs(const std::string& bytes) {
+  return DecodePictureBytes(std::as_bytes(std::span(bytes)), kPixelLimit).repairs;
+}
+
+std::string ReasonOfBytes(const std::string& bytes) {
+  try {
+    DecodePictureBytes(std::as_bytes(std::span(bytes)), kPixelLimit);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(PictureDecoder, IgnoresWarningsAboutPngMetadata) {
+  using testing::ElementsAre;
+  EXPECT_THAT(Repairs(PngWithChunk(std::string("gAMA\0\0", 6))), ElementsAre("ignored: gAMA: invalid"));
+  EXPECT_THAT(Repairs(PngWithChunk(std::string("tIME\0\0", 6))), ElementsAre("ignored: tIME: invalid"));
+  EXPECT_THAT(Repairs(PngWithChunk("iTXtTitle")), ElementsAre("ignored: iTXt: truncated"));
+  EXPECT_THAT(Repairs(PngWithChunk(std::string("tEXtTitle\0text", 14), 1)), ElementsAre("ignored: tEXt: CRC error"));
+  EXPECT_THAT(Repairs(PngWithChunk("sRGB\x09")), ElementsAre(StartsWith("ignored: sRGB: ")));
+  EXPECT_THAT(Repairs(PngWithChunk(std::string("iCCPname\0\0junk", 14))), ElementsAre(StartsWith("ignored: iCCP: ")));
+  EXPECT_THAT(Repairs(PngWithChunk(std::string("zTXtTitle\0\0junk", 15))), ElementsAre(StartsWith("ignored: zTXt: ")));
+}
+
+TEST(PictureDecoder, IgnoresWarningsAboutTiffAndJpegMetadata) {
+  EXPECT_THAT(Repairs(Tiff(1, {{65001, 4, 1, 5}, {65002, 4, 1, 5}})),
+              testing::ElementsAre("ignored: Unknown field with tag 65001 (0xfde9) encountered",
+                                   "ignored: Unknown field with tag 65002 (0xfdea) encountered"));
+  EXPECT_THAT(Repairs(JpegWithJunk()),
+              testing::ElementsAre("ignored: VipsJpeg: Corrupt JPEG data: 4 extraneous bytes before marker 0xdb"));
+  std::string jpeg = ReadBytes(BadMedia("plain.jpg"));
+  jpeg[jpeg.find("JFIF") + 5] = 7;
+  EXPECT_THAT(Repairs(jpeg), testing::ElementsAre("ignored: VipsJpeg: Warning: unknown JFIF revision number 7.01"));
+}
+
+TEST(PictureDecoder, RefusesDamageBesideAHarmlessWarning) {
+  std::string png = PngWithChunk("iTXtTitle");
+  png[png.find("IDAT") + 200] ^= 0x55;
+  EXPECT_THAT(ReasonOfBytes(png),
+              testing::AllOf(StartsWith("damaged: "), HasSubstr("IDAT"), testing::Not(HasSubstr("iTXt"))));
+  std::string tiff = Tiff(1, {{65001, 4, 1, 5}});
+  tiff[tiff.find("\x17\x01\x04") + 8] = 4;  // StripByteCounts
+  EXPECT_EQ(ReasonOfBytes(tiff), "damaged: Bogus \"StripByteCounts\" field, ignoring and calculating from imagelength");
+  std::string jpeg = JpegWithJunk();
+  EXPECT_THAT(ReasonOfBytes(jpeg.substr(0, jpeg.size() / 2)), StartsWith("truncated: "));
+  // libjpeg keeps the second warning to itself.
+  const size_t middle = (jpeg.find("\xFF\xDA") + jpeg.size()) / 2;
+  jpeg.replace(middle, 8, "\xFF\xD9\xFF\xD9\xFF\xD9\xFF\xD9");
+  EXPECT_THAT(ReasonOfBytes(jpeg), HasSubstr("read gave 2 warnings"));
+}
+
+TEST(PictureDecoder, SaysThatFurtherPagesAreNotRead) {
+  EXPECT_THAT(Repairs(Tiff(1, {}, 3)), testing::ElementsAre("page 1 of 3 read"));
+}
+
+TEST(PictureDecoder, NamesTruncationThatTheHeaderTells) {
+  const std::string tiff = Tiff(1);
+  EXPECT_THAT(ReasonOfBytes(tiff.substr(0, 30)), StartsWith("truncated: "));
+  EXPECT_EQ(ReasonOfBytes(tiff.substr(0, 6)), "truncated: it ends in its header");
+  const std::string webp("RIFF\x64\0\0\0WEBPVP8L\x58\0\0\0\x2F\x02\x40\0\0", 25);
+  EXPECT_THAT(ReasonOfBytes(webp), StartsWith("truncated: "));
+}
+
+TEST(PictureRemarks, KeepsPrintableLinesOnce) {
+  Remarks remarks;
+  remarks.Add("one\ttab\n\ntwo\x1B[2J\none\ttab\n");
+  EXPECT_THAT(remarks.lines(), testing::ElementsAre("one tab", "two [2J"));
+  EXPECT_EQ(Join(remarks.lines()), "one tab; two [2J");
+  remarks.Add(std::string(1000, 'x'));
+  EXPECT_EQ(Join(remarks.lines()).size(), 300);
+}
+
+TEST(PictureRemarks, TakesOnlyKnownWarningsForHarmless) {
+  EXPECT_TRUE(IsHarmless("VipsJpeg: Corrupt JPEG data: 2 extraneous bytes before marker 0xe1"));
+  EXPECT_FALSE(IsHarmless("VipsJpeg: Corrupt JPEG data: 2 extraneous bytes before marker 0xd9"));
+  EXPECT_FALSE(IsHarmless("VipsJpeg: Corrupt JPEG data: 2 extraneous bytes before marker 0xda"));
+  EXPECT_FALSE(IsHarmless("VipsJpeg: Corrupt JPEG data: bad Huffman code"));
+  EXPECT_FALSE(IsHarmless("IDAT: CRC error"));
 }
 
 TEST(PictureDecoder, ComparesTheHeaderWithTheLimitFirst) {
