@@ -30,6 +30,18 @@ class Runtime::Steps : public StepExecutor, public graph::Task {
   StepTask* step_ = nullptr;
 };
 
+OutputClaim::OutputClaim(Runtime& runtime, std::filesystem::path file) : runtime_(runtime), file_(std::move(file)) {
+  const std::lock_guard lock(runtime_.outputs_mutex_);
+  if (!runtime_.outputs_.insert(file_).second) {
+    throw ArgumentError("another sink of this run writes " + file_.string());
+  }
+}
+
+OutputClaim::~OutputClaim() {
+  const std::lock_guard lock(runtime_.outputs_mutex_);
+  runtime_.outputs_.erase(file_);
+}
+
 Runtime::Runtime(RuntimeOptions options)
     : options_(std::move(options)),
       executor_(std::make_unique<graph::TbbExecutor>(
@@ -59,6 +71,10 @@ Model& Runtime::OpenModel(const std::string& path) {
     steps_.push_back(std::move(steps));
   }
   return *model;
+}
+
+std::unique_ptr<OutputClaim> Runtime::ClaimOutput(const std::filesystem::path& file) {
+  return std::make_unique<OutputClaim>(*this, file);
 }
 
 }  // namespace percept::nodes

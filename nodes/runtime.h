@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,21 @@ struct RuntimeOptions {
   TraceSink* trace = nullptr;             // sees the steps of every engine; outlives the runtime
 };
 
+class Runtime;
+
+// The sole right to write a file, as long as it lives.
+class OutputClaim {
+ public:
+  OutputClaim(Runtime& runtime, std::filesystem::path file);
+  ~OutputClaim();
+  OutputClaim(const OutputClaim&) = delete;
+  OutputClaim& operator=(const OutputClaim&) = delete;
+
+ private:
+  Runtime& runtime_;
+  const std::filesystem::path file_;
+};
+
 // What graphs run on: workers, models, limits and streams, and the node types of this project. Owns no global state:
 // several work side by side in one process. Graphs that use a runtime end before it.
 class Runtime {
@@ -64,7 +80,12 @@ class Runtime {
   // Throws CheckpointError as Model::Open, ArgumentError where there is no default.
   Model& OpenModel(const std::string& path);
 
+  // For one sink, until it drops the claim. `file` has no symbolic links and no `..` in it. Any thread.
+  // Throws ArgumentError where another claim of the file lives.
+  std::unique_ptr<OutputClaim> ClaimOutput(const std::filesystem::path& file);
+
  private:
+  friend class OutputClaim;
   class Steps;
 
   const RuntimeOptions options_;
@@ -73,6 +94,8 @@ class Runtime {
   // Destroyed in reverse: engines need the executor to finish, and its last tasks are steps.
   std::vector<std::unique_ptr<Steps>> steps_;
   std::unique_ptr<graph::Executor> executor_;
+  std::mutex outputs_mutex_;
+  std::set<std::filesystem::path> outputs_;
   std::mutex models_mutex_;
   std::map<std::filesystem::path, std::unique_ptr<Model>> models_;
 };

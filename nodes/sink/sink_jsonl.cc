@@ -18,7 +18,8 @@ namespace {
 
 class SinkJsonl : public graph::Node {
  public:
-  SinkJsonl(std::string path, const Runtime& runtime) : path_(std::move(path)), runtime_(runtime) {}
+  SinkJsonl(std::string path, std::unique_ptr<OutputClaim> claim, const Runtime& runtime)
+      : path_(std::move(path)), claim_(std::move(claim)), runtime_(runtime) {}
 
   void Open(graph::NodeContext& /*context*/) override { file_.emplace(path_, runtime_); }
 
@@ -35,10 +36,14 @@ class SinkJsonl : public graph::Node {
     return graph::Process::kFinished;
   }
 
-  void Close() override { file_.reset(); }
+  void Close() override {
+    file_.reset();
+    claim_.reset();
+  }
 
  private:
   const std::string path_;
+  std::unique_ptr<OutputClaim> claim_;
   const Runtime& runtime_;
   std::optional<TextFile> file_;
 };
@@ -58,7 +63,8 @@ void RegisterSinkJsonl(graph::Registry* registry) {
       .accepts_errors = true,
   };
   registry->Register(std::move(contract), [](const graph::ParamValues& params, const graph::Services& services) {
-    return std::make_unique<SinkJsonl>(params.Get<std::string>("path"), services.Get<Runtime>());
+    auto& runtime = services.Get<Runtime>();
+    return std::make_unique<SinkJsonl>(params.Get<std::string>("path"), ClaimFile(params, runtime), runtime);
   });
 }
 

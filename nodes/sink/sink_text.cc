@@ -19,8 +19,8 @@ namespace {
 
 class SinkText : public graph::Node {
  public:
-  SinkText(std::string path, std::string headers, const Runtime& runtime)
-      : path_(std::move(path)), headers_(std::move(headers)), runtime_(runtime) {}
+  SinkText(std::string path, std::unique_ptr<OutputClaim> claim, std::string headers, const Runtime& runtime)
+      : path_(std::move(path)), claim_(std::move(claim)), headers_(std::move(headers)), runtime_(runtime) {}
 
   void Open(graph::NodeContext& /*context*/) override { file_.emplace(path_, runtime_); }
 
@@ -36,7 +36,10 @@ class SinkText : public graph::Node {
     return graph::Process::kFinished;
   }
 
-  void Close() override { file_.reset(); }
+  void Close() override {
+    file_.reset();
+    claim_.reset();
+  }
 
  private:
   bool WantsHeader(const Record& record) const {
@@ -57,6 +60,7 @@ class SinkText : public graph::Node {
   }
 
   const std::string path_;
+  std::unique_ptr<OutputClaim> claim_;
   const std::string headers_;
   const Runtime& runtime_;
   std::optional<TextFile> file_;
@@ -82,8 +86,9 @@ void RegisterSinkText(graph::Registry* registry) {
                      .Default("auto")},
   };
   registry->Register(std::move(contract), [](const graph::ParamValues& params, const graph::Services& services) {
-    return std::make_unique<SinkText>(params.Get<std::string>("path"), params.Get<std::string>("headers"),
-                                      services.Get<Runtime>());
+    auto& runtime = services.Get<Runtime>();
+    return std::make_unique<SinkText>(params.Get<std::string>("path"), ClaimFile(params, runtime),
+                                      params.Get<std::string>("headers"), runtime);
   });
 }
 

@@ -41,6 +41,19 @@ std::optional<fs::path> ReplacedFile(const std::string& path) {
   return ignored ? file : real;
 }
 
+std::unique_ptr<OutputClaim> ClaimFile(const graph::ParamValues& params, Runtime& runtime) {
+  const auto& path = params.Get<std::string>("path");
+  const std::optional<fs::path> file = ReplacedFile(path);
+  if (!file) {
+    return nullptr;
+  }
+  try {
+    return runtime.ClaimOutput(*file);
+  } catch (const ArgumentError& error) {
+    throw graph::DefinitionError(params.PositionOf("path"), "'path' is " + path + ": " + error.what());
+  }
+}
+
 TextFile::TextFile(const std::string& path, const Runtime& runtime) : path_(path) {
   if (path == "-") {
     stream_ = runtime.options().standard_output;

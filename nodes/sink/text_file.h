@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "graph/node/params.h"
 #include "nodes/runtime.h"
 
 namespace percept::nodes {
@@ -15,6 +16,10 @@ namespace percept::nodes {
 // The file that a sink with this path puts in place whole: symbolic links followed, `.` and `..` gone. Nothing for
 // what is written as it is: "-", a device, a pipe, an open file's name under /proc.
 std::optional<std::filesystem::path> ReplacedFile(const std::string& path);
+
+// The right to write the file of a sink whose parameter `path` this is; null for what sinks may share, which is what
+// ReplacedFile does not name. Throws DefinitionError, at the parameter, where another sink has it.
+std::unique_ptr<OutputClaim> ClaimFile(const graph::ParamValues& params, Runtime& runtime);
 
 // What a sink writes to: a file, or with the path "-" the runtime's standard output. A regular file is written beside
 // its place and takes it at the end, if anything was written: until then, and where there was nothing, an old file

@@ -153,6 +153,39 @@ TEST(TextFile, KeepsWhatWasWrittenBeforeARunEndedEarly) {
   EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
 }
 
+// Two sinks of one graph, each with its own way to name the file.
+std::string TwoSinks(const std::string& first, const std::string& second) {
+  return Reading(Media("plain.png"), "type: sink.text, path: " + first) +
+         "  lines: { type: sink.jsonl, in: say.record, path: " + second + " }\n";
+}
+
+TEST(Sinks, OneFileIsWrittenByOneSink) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("answers.txt", "old");
+  std::filesystem::create_symlink("answers.txt", folder.path() / "link");
+  const std::string link = (folder.path() / "." / "link").string();
+  Runtime runtime(TestOptions());
+  try {
+    RunNodes(TwoSinks(file.string(), link), runtime);
+    FAIL() << "ran";
+  } catch (const graph::DefinitionError& error) {
+    EXPECT_EQ(error.what(), "test.yaml:7:52: 'path' is " + link + ": another sink of this run writes " +
+                                std::filesystem::canonical(file).string());
+  }
+  EXPECT_EQ(ReadText(file), "old");
+  EXPECT_EQ(RunNodes(TwoSinks(file.string(), link + "2"), runtime).status, graph::RunStatus::kFinished);
+  EXPECT_EQ(ReadText(file), "Invoice 204\n");
+}
+
+TEST(Sinks, ShareStandardOutputAndDevices) {
+  TextKeeper output;
+  RuntimeOptions options = TestOptions();
+  options.standard_output = &output;
+  Runtime runtime(std::move(options));
+  EXPECT_EQ(RunNodes(TwoSinks("\"-\"", "\"-\""), runtime).status, graph::RunStatus::kFinished);
+  EXPECT_EQ(RunNodes(TwoSinks("/dev/null", "/dev/null"), runtime).status, graph::RunStatus::kFinished);
+}
+
 TEST(SinkText, StopsTheGraphWhereItsFileCannotBeWritten) {
   Runtime runtime(TestOptions());
   const graph::RunResult result =
