@@ -33,7 +33,9 @@ int32_t GreedySampler::Pick(std::span<const float> logits) const {
     const float logit = logits[id];
     if (best < 0 ? logit == logit : logit > logits[best]) best = id;
   }
-  if (best < 0) throw InternalError("no logit is a number");
+  if (best < 0)
+    throw InternalError(
+        "the model computed no number for the next token: its weights or an input hold NaN or infinity");
   return best;
 }
 

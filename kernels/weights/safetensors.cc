@@ -24,7 +24,8 @@ Sections Split(const MappedFile& file) {
     throw CheckpointError(file.path().string() + ": not a safetensors file: " + reason);
   };
   if (bytes.size() < kLengthField_bytes) {
-    fail("it has " + std::to_string(bytes.size()) + " bytes, fewer than the 8 of the header's length");
+    fail("it has " + std::to_string(bytes.size()) + (bytes.size() == 1 ? " byte" : " bytes") +
+         ", fewer than the 8 of the header's length");
   }
   uint64_t length = 0;
   std::memcpy(&length, bytes.data(), sizeof(length));
@@ -101,7 +102,8 @@ const ConstTensor* SafetensorsSource::Find(std::string_view name) const {
   const Placed& placed = it->second;
   if (!placed.tensor) {
     throw CheckpointError(placed.file->path().string() + ": tensor '" + it->first + "': dtype " + placed.entry->dtype +
-                          " with " + std::to_string(placed.entry->shape.size()) + " dimensions cannot be used here");
+                          " with " + std::to_string(placed.entry->shape.size()) +
+                          (placed.entry->shape.size() == 1 ? " dimension" : " dimensions") + " cannot be used here");
   }
   if (placed.aligned) {
     return &*placed.tensor;

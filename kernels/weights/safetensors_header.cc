@@ -26,6 +26,10 @@ constexpr FileDType kFileDTypes[] = {{"BOOL", 8},    {"U8", 8},   {"I8", 8},   {
 constexpr size_t kMaxRank = 64;
 constexpr std::string_view kMetadata = "__metadata__";
 
+std::string Count(int64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 std::string OfTensor(std::string_view name, const std::string& reason) {
   return "tensor '" + std::string(name) + "': " + reason;
 }
@@ -119,7 +123,8 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (list_.size() != 2) {
-      return Stop(OfTensor(entry.name, "data_offsets has " + std::to_string(list_.size()) + " numbers, not 2"));
+      return Stop(
+          OfTensor(entry.name, "data_offsets has " + Count(static_cast<int64_t>(list_.size()), "number") + ", not 2"));
     }
     entry.begin = list_[0];
     entry.end = list_[1];
@@ -192,7 +197,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       case Place::kMetadataValue:
         return Stop("__metadata__ holds " + what + " where only strings belong");
       default:
-        return Stop(OfTensor(entries_.empty() ? kMetadata : entries_.back().name, "unexpected " + what));
+        return Stop(OfTensor(entries_.empty() ? kMetadata : entries_.back().name, what + " is not expected here"));
     }
   }
 
@@ -240,12 +245,12 @@ std::string FaultOf(const TensorEntry& entry, int64_t data_bytes) {
     return "data_offsets " + Dims({entry.begin, entry.end}) + " run backwards";
   }
   if (entry.size_bytes() != bits / 8) {
-    return "shape " + Dims(entry.shape) + " of " + entry.dtype + " takes " + std::to_string(bits / 8) +
-           " bytes, data_offsets " + Dims({entry.begin, entry.end}) + " hold " + std::to_string(entry.size_bytes());
+    return "shape " + Dims(entry.shape) + " of " + entry.dtype + " takes " + Count(bits / 8, "byte") +
+           ", data_offsets " + Dims({entry.begin, entry.end}) + " hold " + std::to_string(entry.size_bytes());
   }
   if (entry.end > data_bytes) {
-    return "data_offsets " + Dims({entry.begin, entry.end}) + " reach past the " + std::to_string(data_bytes) +
-           " bytes of data in the file, which is cut short";
+    return "data_offsets " + Dims({entry.begin, entry.end}) + " reach past the " + Count(data_bytes, "byte") +
+           " of data in the file, which is cut short";
   }
   return {};
 }
@@ -297,7 +302,8 @@ std::vector<TensorEntry> ParseSafetensorsHeader(const std::filesystem::path& fil
     before = entry.name;
   }
   if (covered < data_bytes) {
-    fail(std::to_string(data_bytes - covered) + " bytes follow the last tensor");
+    const int64_t rest = data_bytes - covered;
+    fail(Count(rest, "byte") + (rest == 1 ? " follows" : " follow") + " the last tensor");
   }
   return entries;
 }

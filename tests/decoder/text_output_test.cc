@@ -43,7 +43,10 @@ TEST(GreedySampler, SkipsWhatIsNoNumber) {
   EXPECT_EQ(sampler.Pick(Logits{nan, 1, 2}), 2);
   EXPECT_EQ(sampler.Pick(Logits{1, nan, 0}), 0);
   EXPECT_EQ(sampler.Pick(Logits{-infinity, nan, -infinity}), 0);
-  EXPECT_EQ(MessageOf<InternalError>([&] { sampler.Pick(Logits{nan, nan, nan}); }), "no logit is a number");
+  EXPECT_EQ(MessageOf<InternalError>([&] {
+              sampler.Pick(Logits{nan, nan, nan});
+            }),
+            "the model computed no number for the next token: its weights or an input hold NaN or infinity");
   EXPECT_EQ(MessageOf<ArgumentError>([&] { sampler.Pick(Logits{1, 2}); }), "there are 2 logits for a vocabulary of 3");
 }
 

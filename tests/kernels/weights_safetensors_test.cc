@@ -173,6 +173,7 @@ std::string Half(const std::string& bytes) { return bytes.substr(0, bytes.size()
 std::string LargeTensor() { return One(R"({"dtype":"F32","shape":[1000],"data_offsets":[0,4000]})", 4000); }
 
 const BrokenFile kBrokenFiles[] = {
+    {"OneByte", "{", "it has 1 byte, fewer than the 8"},
     {"SevenBytes", "{\"a\":1}", "it has 7 bytes, fewer than the 8"},
     {"LengthBeyondFile", HeaderLength(1000, 20), "a header of 1000 bytes does not fit into 28 bytes"},
     {"LengthBeyondLimit", HeaderLength(100'000'001, 20), "over the limit of 100000000"},
@@ -194,9 +195,11 @@ const BrokenFile kBrokenFiles[] = {
     {"NoDType", One(R"({"shape":[1],"data_offsets":[0,1]})", 1), "tensor 't': has no dtype"},
     {"NoShape", One(R"({"dtype":"U8","data_offsets":[0,1]})", 1), "tensor 't': has no shape"},
     {"NoOffsets", One(R"({"dtype":"U8","shape":[1]})", 1), "tensor 't': has no data_offsets"},
-    {"EntryIsANumber", One("3", 0), "tensor 't': unexpected a number"},
-    {"DeeplyNested", SafetensorsBytes("{\"t\":" + std::string(1'000'000, '['), ""), "tensor 't': unexpected a list"},
-    {"DeeplyNestedShape", One(R"({"dtype":"U8","shape":[[[[1]]]],"data_offsets":[0,1]})", 1), "unexpected a list"},
+    {"EntryIsANumber", One("3", 0), "tensor 't': a number is not expected here"},
+    {"DeeplyNested", SafetensorsBytes("{\"t\":" + std::string(1'000'000, '['), ""),
+     "tensor 't': a list is not expected here"},
+    {"DeeplyNestedShape", One(R"({"dtype":"U8","shape":[[[[1]]]],"data_offsets":[0,1]})", 1),
+     "a list is not expected here"},
     {"NestedMetadata", SafetensorsBytes(R"({"__metadata__":{"a":{"b":"c"}}})", ""), "__metadata__ holds an object"},
     {"NegativeDimension", One(R"({"dtype":"U8","shape":[-1],"data_offsets":[0,1]})", 1), "a negative number"},
     {"FractionalDimension", One(R"({"dtype":"U8","shape":[1.5],"data_offsets":[0,1]})", 1), "no integer"},
@@ -218,6 +221,7 @@ const BrokenFile kBrokenFiles[] = {
      "more than 64 numbers"},
     {"UnknownDType", One(R"({"dtype":"Q9","shape":[1],"data_offsets":[0,1]})", 1), "tensor 't': unknown dtype 'Q9'"},
     {"HalfAByte", One(R"({"dtype":"F4","shape":[3],"data_offsets":[0,1]})", 1), "no whole number of bytes"},
+    {"OneOffset", One(R"({"dtype":"U8","shape":[1],"data_offsets":[0]})", 1), "data_offsets has 1 number, not 2"},
     {"ThreeOffsets", One(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1,2]})", 1), "has 3 numbers, not 2"},
     {"OffsetsBackwards", One(R"({"dtype":"U8","shape":[1],"data_offsets":[1,0]})", 1), "run backwards"},
     {"WrongSize", One(R"({"dtype":"F32","shape":[2],"data_offsets":[0,4]})", 4),
@@ -227,6 +231,7 @@ const BrokenFile kBrokenFiles[] = {
     {"Hole", Two(R"("shape":[1],"data_offsets":[0,4])", R"("shape":[1],"data_offsets":[8,12])", 12),
      "tensor 'b': bytes 4 to 8 before it are unused"},
     {"HoleAtTheStart", One(R"({"dtype":"U8","shape":[1],"data_offsets":[1,2]})", 2), "bytes 0 to 1 before it"},
+    {"TrailingByte", One(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})", 2), ": 1 byte follows the last tensor"},
     {"TrailingBytes", One(R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})", 6), "5 bytes follow the last tensor"},
     {"CutInHalf", Half(LargeTensor()),
      "tensor 't': data_offsets [0, 4000] reach past the 1966 bytes of data in the file, which is cut short"},
