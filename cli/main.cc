@@ -3,13 +3,18 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/standard_output.h"
 #include "cli/standard_streams.h"
+#include "graph/node/nearest.h"
 #include "graph/node/position.h"
 #include "kernels/core/error.h"
 
@@ -42,6 +47,19 @@ int RunAction(const Action& action) {
   }
 }
 
+// What to say where the first word of the command line is no verb.
+std::optional<std::string> UnknownVerb(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    verbs.push_back(verb->get_name());
+  }
+  const std::string word = argc > 1 ? argv[1] : "-";
+  if (word.compare(0, 1, "-") == 0 || std::find(verbs.begin(), verbs.end(), word) != verbs.end()) {
+    return std::nullopt;
+  }
+  return "no verb '" + word + "'" + graph::NearestNames(word, verbs);
+}
+
 int ParseAndRun(int argc, char** argv) {
   CLI::App app("Reads pictures with a Gemma 4 model, as pipelines of nodes.", "percept");
   app.set_version_flag("--version", kVersion);
@@ -50,6 +68,10 @@ int ParseAndRun(int argc, char** argv) {
   Action action;
   for (const auto add : {AddOcr, AddChart, AddRun, AddCheck, AddGraph, AddNodes, AddModel, AddDoctor, AddBench}) {
     add(app, &action);
+  }
+  if (const std::optional<std::string> wrong = UnknownVerb(app, argc, argv)) {
+    spdlog::error("{}", *wrong);
+    return kWrongArguments;
   }
   try {
     app.parse(argc, argv);

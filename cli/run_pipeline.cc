@@ -83,13 +83,36 @@ std::string Reason(const graph::RunError& error) {
   return error.message;
 }
 
+// Whether there were sets that no node was run on, each of which may have been somebody's answer.
+bool ReportUnmatched(const graph::RunResult& result) {
+  bool any = false;
+  for (const graph::NodeCounts& counts : result.nodes) {
+    if (counts.unmatched > 0) {
+      spdlog::error("node '{}': {} {} not run because an input was missing", counts.node, counts.unmatched,
+                    counts.unmatched == 1 ? "set was" : "sets were");
+      any = true;
+    }
+  }
+  return any;
+}
+
+void NoteUnwritten(const graph::CheckedGraph& graph) {
+  if (!SinkNames(graph).empty()) {
+    return;
+  }
+  for (const std::string& warning : graph.warnings) {
+    spdlog::warn("nothing is written: {}", warning);
+  }
+}
+
 int Report(const graph::RunResult& result) {
   for (const graph::ErrorPayload& failed : result.failed_items) {
     spdlog::error("{}: {}", failed.item, failed.reason);
   }
   if (result.num_failed_items > result.failed_items.size()) {
-    spdlog::error("{} more items failed", result.num_failed_items - result.failed_items.size());
+    spdlog::error("{} more items failed and are not named", result.num_failed_items - result.failed_items.size());
   }
+  const bool any_unmatched = ReportUnmatched(result);
   switch (result.status) {
     case graph::RunStatus::kFailed:
       spdlog::error("{}", Reason(*result.error));
@@ -100,7 +123,7 @@ int Report(const graph::RunResult& result) {
     case graph::RunStatus::kFinished:
       break;
   }
-  return result.num_failed_items > 0 ? kSomeItemsFailed : kAllDone;
+  return result.num_failed_items > 0 || any_unmatched ? kSomeItemsFailed : kAllDone;
 }
 
 }  // namespace
@@ -114,6 +137,7 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   graph::Registry registry;
   nodes::RegisterNodes(&registry);
   const graph::CheckedGraph checked = graph::CheckFile(file.string(), registry, arguments);
+  NoteUnwritten(checked);
   const auto input = arguments.values.find("input");
   Progress progress(SinkNames(checked), input == arguments.values.end() ? 0 : input->second.size());
   StandardOutput output(progress);

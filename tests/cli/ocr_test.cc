@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -113,6 +115,41 @@ TEST(Ocr, WritesAFile) {
   EXPECT_EQ(ReadBytes(file), "Invoice 204\n");
 }
 
+TEST(Ocr, RefusesAnOutputThatCannotBeWrittenBeforeAnythingIsLoaded) {
+  const TempFolder folder;
+  const std::string picture = folder.Write("in.png", ReadBytes(Media("plain.png"))).string();
+  const std::string link = (folder.path() / "link.png").string();
+  std::filesystem::create_hard_link(picture, link);
+  const auto refusal = [&](const std::string& output) {
+    const Outcome outcome = Ocr({picture, "--output", output, "--model", "/no/such/model"});
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  EXPECT_EQ(refusal("/no/such/text.txt"), "percept: --output /no/such/text.txt: there is no folder /no/such\n");
+  const std::string path = folder.path().string();
+  EXPECT_EQ(refusal(path), "percept: --output " + path + ": a directory, not a file\n");
+  EXPECT_EQ(refusal(picture + "/text.txt"),
+            "percept: --output " + picture + "/text.txt: " + picture + " is not a folder\n");
+  EXPECT_EQ(refusal(""), "percept: --output: the name of the file is empty\n");
+  EXPECT_EQ(refusal(picture), "percept: --output " + picture + " is one of the inputs\n");
+  EXPECT_EQ(refusal(link), "percept: --output " + link + " is one of the inputs\n");
+  EXPECT_EQ(ReadBytes(picture), ReadBytes(Media("plain.png")));
+}
+
+TEST(Ocr, ARefusedRunLeavesItsOutputAsItWas) {
+  const TempFolder folder;
+  const std::string file = folder.Write("text.txt", "kept").string();
+  EXPECT_EQ(Ocr({Media("plain.png"), "-o", file, "--model", "/no/such/model"}).exit_code, 2);
+  EXPECT_EQ(ReadBytes(file), "kept");
+}
+
+TEST(Ocr, TellsHowManyFailedPicturesItDoesNotName) {
+  const Outcome outcome = Ocr(std::vector<std::string>(1003, "/no/such.png"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: 3 more items failed and are not named\n"));
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1001);
+  EXPECT_EQ(outcome.exit_code, 1);
+}
+
 TEST(Ocr, TakesBudgetAndLengthAndThreads) {
   const Outcome outcome = Ocr({"--json", Media("plain.png"), "--budget", "140", "--max-tokens", "4", "--threads", "1"});
   const auto record = nlohmann::json::parse(outcome.out);
@@ -130,7 +167,11 @@ TEST(Ocr, RefusesWhatItCannotBeAskedFor) {
     return outcome.err;
   };
   EXPECT_THAT(refusal({Media("plain.png"), "--budget", "100"}), AllOf(HasSubstr("100"), HasSubstr("70, 140, 280")));
-  EXPECT_THAT(refusal({Media("plain.png"), "--budget", "many"}), HasSubstr("'budget' must be int"));
+  EXPECT_THAT(refusal({Media("plain.png"), "--budget", "many"}),
+              HasSubstr("--budget: takes 70, 140, 280, 560 or 1120, or 0 for the model's own, not 'many'; "));
+  EXPECT_THAT(refusal({Media("plain.png"), "--budget", ""}), AllOf(HasSubstr("--budget: "), HasSubstr("not ''")));
+  EXPECT_THAT(refusal({Media("plain.png"), "--max-tokens", "0"}),
+              HasSubstr("--max-tokens: takes a number of tokens, not '0'"));
   EXPECT_THAT(refusal({Media("plain.png"), "--mode", "best"}), HasSubstr("best"));
   EXPECT_THAT(refusal({Media("plain.png"), "--max-isa", "sse"}), HasSubstr("avx2"));
   EXPECT_THAT(refusal({Media("plain.png"), "--threads", "-1"}), HasSubstr("-1"));

@@ -43,9 +43,10 @@ TEST(Help, OfEveryVerbHasAnExample) {
 }
 
 TEST(Help, AnUnknownVerbIsRefused) {
-  const Outcome outcome = RunProgram({"read"});
+  const Outcome outcome = RunProgram({"orc", "x"});
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.err, StartsWith("percept: "));
+  EXPECT_EQ(outcome.err, "percept: no verb 'orc'; nearest: ocr\n");
+  EXPECT_THAT(RunProgram({"read"}).err, StartsWith("percept: no verb 'read'; valid: "));
   EXPECT_EQ(RunProgram({}).exit_code, 2);
 }
 
@@ -90,6 +91,35 @@ TEST(Run, ASignalBeforeTheRunEndsTheProgram) {
   const Outcome outcome = program.Finish();
   EXPECT_EQ(outcome.err, "percept: cancelled\n");
   EXPECT_EQ(outcome.exit_code, 3);
+}
+
+TEST(Run, TellsOfSetsThatLackedAnInput) {
+  const TempFolder folder;
+  const std::string picture = Media("plain.png");
+  const std::string file =
+      folder
+          .Write("two.yaml", "percept: 1\nnodes:\n  a: { type: image.file, path: [" + picture + ", " + picture + ", " +
+                                 picture + "] }\n  b: { type: image.file, path: " + picture +
+                                 " }\n  see: { type: encode.vision, in: a.image, budget: 70 }\n"
+                                 "  too: { type: encode.vision, in: b.image, budget: 70 }\n"
+                                 "  say: { type: decode.gemma4, in: { left: see.tokens, right: too.tokens }, "
+                                 "max_tokens: 2, prompt: [ { image: left }, { image: right } ] }\n"
+                                 "  out: { type: sink.text, in: say.record }\n")
+          .string();
+  const Outcome outcome = RunProgram(Reading({"run", file}));
+  EXPECT_EQ(outcome.err, "percept: node 'say': 2 sets were not run because an input was missing\n");
+  EXPECT_EQ(outcome.exit_code, 1);
+}
+
+TEST(Run, NotesThatNothingIsWritten) {
+  const TempFolder folder;
+  const std::string file =
+      folder.Write("mute.yaml", "percept: 1\nnodes:\n  read: { type: image.file, path: " + Media("plain.png") + " }\n")
+          .string();
+  const Outcome outcome = RunProgram(Reading({"run", file}));
+  EXPECT_EQ(outcome.err, "percept: nothing is written: " + file +
+                             ":3:3: no node reads output 'image' of node 'read' (image.file)\n");
+  EXPECT_EQ(outcome.exit_code, 0);
 }
 
 TEST(Run, FillsInTheParametersOfAFile) {

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output_check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+
+#include "kernels/core/error.h"
+
+namespace percept::cli {
+namespace {
+
+[[noreturn]] void Refuse(const std::string& output, const std::string& reason) {
+  throw ArgumentError("--output " + output + ": " + reason);
+}
+
+void CheckMayWrite(const std::string& output, const std::string& path) {
+  if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
+    Refuse(output, path + " cannot be written: " + std::generic_category().message(errno));
+  }
+}
+
+// New files, and those that replace old ones, are made in it.
+void CheckFolder(const std::string& output) {
+  std::error_code ignored;
+  std::filesystem::path folder = std::filesystem::weakly_canonical(output, ignored).parent_path();
+  if (ignored || folder.empty()) {
+    folder = ".";
+  }
+  if (!std::filesystem::exists(folder, ignored)) {
+    Refuse(output, "there is no folder " + folder.string());
+  }
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    Refuse(output, folder.string() + " is not a folder");
+  }
+  CheckMayWrite(output, folder.string());
+}
+
+bool IsSameFile(const struct stat& file, const std::string& input) {
+  struct stat other {};
+  const int found = input == "-" ? fstat(STDIN_FILENO, &other) : stat(input.c_str(), &other);
+  return found == 0 && file.st_dev == other.st_dev && file.st_ino == other.st_ino;
+}
+
+}  // namespace
+
+void CheckOutput(const std::string& output, const std::vector<std::string>& inputs) {
+  if (output.empty()) {
+    throw ArgumentError("--output: the name of the file is empty");
+  }
+  if (output == "-") {
+    return;
+  }
+  for (const std::string& input : inputs) {
+    if (input == output) {
+      throw ArgumentError("--output " + output + " is one of the inputs");
+    }
+  }
+  struct stat file {};
+  if (stat(output.c_str(), &file) != 0) {
+    CheckFolder(output);
+    return;
+  }
+  if (S_ISDIR(file.st_mode)) {
+    Refuse(output, "a directory, not a file");
+  }
+  CheckMayWrite(output, output);
+  if (!S_ISREG(file.st_mode)) {
+    return;
+  }
+  CheckFolder(output);
+  for (const std::string& input : inputs) {
+    if (IsSameFile(file, input)) {
+      throw ArgumentError("--output " + output + " is one of the inputs");
+    }
+  }
+}
+
+}  // namespace percept::cli
