@@ -77,5 +77,18 @@ TEST(Runtime, KnowsTheNodesOfTheProject) {
               testing::IsSupersetOf({"image.file", "encode.vision", "decode.gemma4", "sink.text", "sink.jsonl"}));
 }
 
+TEST(Runtime, ItsNodesDeclareTheRangesOfTheirNumbers) {
+  const Runtime runtime(TestOptions());
+  const graph::ParamDecl* max_tokens = runtime.registry().Find("decode.gemma4")->contract.FindParam("max_tokens");
+  ASSERT_NE(max_tokens, nullptr);
+  EXPECT_EQ(max_tokens->min, 1);
+  const graph::ParamDecl* budget = runtime.registry().Find("encode.vision")->contract.FindParam("budget");
+  ASSERT_NE(budget, nullptr);
+  EXPECT_EQ(budget->min, 0);
+  EXPECT_EQ(budget->max, 1120);
+  EXPECT_EQ(Refusal("  read: { type: image.file, path: a.png, in_flight: 0 }\n", runtime),
+            "test.yaml:3:53: 'in_flight' is 0, outside its range: 1 or more");
+}
+
 }  // namespace
 }  // namespace percept::nodes
