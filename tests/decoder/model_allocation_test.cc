@@ -1,66 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A forward pass takes no memory from the heap after the first. Every operator new of this program is counted while a
-// pass runs, on all threads, but for calls whose return address lies in oneDNN or oneTBB (their execution arguments and
-// tasks). What those take by malloc is not seen either.
-#include <dlfcn.h>
+// A forward pass takes no memory from the heap after the first.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <cstring>
-#include <new>
 #include <vector>
 
 #include "tests/decoder/model_fixture.h"
+#include "tests/support/counting_new.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/test_context.h"
-
-namespace {
-
-std::atomic<bool> counts{false};
-std::atomic<int> num_allocations{0};
-
-bool IsOurs(void* return_address) {
-  Dl_info caller{};
-  if (dladdr(return_address, &caller) == 0 || caller.dli_fname == nullptr) {
-    return true;
-  }
-  return std::strstr(caller.dli_fname, "libdnnl") == nullptr && std::strstr(caller.dli_fname, "libtbb") == nullptr;
-}
-
-void* Allocate(std::size_t size, std::size_t alignment, void* return_address) {
-  if (counts.load(std::memory_order_relaxed) && IsOurs(return_address)) {
-    num_allocations.fetch_add(1, std::memory_order_relaxed);
-  }
-  const std::size_t rounded = (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment;
-  void* bytes = alignment <= alignof(std::max_align_t) ? std::malloc(rounded) : std::aligned_alloc(alignment, rounded);
-  if (bytes == nullptr) {
-    throw std::bad_alloc();
-  }
-  return bytes;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return Allocate(size, alignof(std::max_align_t), __builtin_return_address(0)); }
-void* operator new[](std::size_t size) {
-  return Allocate(size, alignof(std::max_align_t), __builtin_return_address(0));
-}
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return Allocate(size, static_cast<std::size_t>(alignment), __builtin_return_address(0));
-}
-void operator delete(void* bytes) noexcept { std::free(bytes); }
-void operator delete[](void* bytes) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete(void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
-void operator delete[](void* bytes, std::size_t, std::align_val_t) noexcept { std::free(bytes); }
 
 namespace percept {
 namespace {
