@@ -89,7 +89,7 @@ struct BF16Product::Primitive {
 
 BF16Product::BF16Product(std::unique_ptr<Primitive> primitive) : primitive_(std::move(primitive)) {}
 
-std::optional<BF16Product> BF16Product::Make(int64_t rows, int64_t depth, int64_t cols) {
+std::optional<BF16Product> BF16Product::Make(int64_t rows, int64_t depth, int64_t cols, int64_t num_runners) {
   PERCEPT_CHECK(rows > 0 && depth > 0 && depth % 32 == 0 && cols > 0 && cols % 64 == 0);
   const OneOpenMpThread one_thread;
   auto primitive = std::make_unique<Primitive>();
@@ -102,6 +102,10 @@ std::optional<BF16Product> BF16Product::Make(int64_t rows, int64_t depth, int64_
       return std::nullopt;
     }
     primitive->matmul = dnnl::matmul(primitive->description);
+    primitive->idle.reserve(static_cast<size_t>(num_runners));
+    for (int64_t i = 0; i < num_runners; ++i) {
+      primitive->idle.push_back(std::make_unique<Arguments>(primitive->description));
+    }
   } catch (const dnnl::error& error) {
     if (error.status == dnnl_unimplemented) {
       return std::nullopt;

@@ -17,8 +17,8 @@ class BF16Product {
  public:
   // depth: a multiple of 32. cols: a multiple of 64. Generates code the first time a size is asked for (under a
   // millisecond); products of equal size share it. Nothing where oneDNN has no code made for this CPU: what it would
-  // run instead is slower than f32 products.
-  static std::optional<BF16Product> Make(int64_t rows, int64_t depth, int64_t cols);
+  // run instead is slower than f32 products. Up to num_runners Runners live side by side without taking memory.
+  static std::optional<BF16Product> Make(int64_t rows, int64_t depth, int64_t cols, int64_t num_runners);
   ~BF16Product();
   BF16Product(BF16Product&& other) noexcept;
   BF16Product& operator=(BF16Product&& other) noexcept;

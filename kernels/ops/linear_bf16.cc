@@ -100,8 +100,8 @@ BF16Blocking BlockingOf(int64_t in_features, int64_t out_features) {
 bool LinearBF16::Prepare(int64_t out_features) {
   std::call_once(once_, [&] {
     const auto make = [&](int64_t panels) {
-      std::optional<BF16Product> product =
-          BF16Product::Make(blocking_.tile_rows, blocking_.depth, panels * kPanelWidth);
+      std::optional<BF16Product> product = BF16Product::Make(blocking_.tile_rows, blocking_.depth, panels * kPanelWidth,
+                                                             std::min<int64_t>(kMaxSlots, NumWorkers()));
       return product.has_value() && product->scratch_bytes() <= kMaxProductScratch ? std::move(product) : std::nullopt;
     };
     product_ = make(blocking_.block_panels);
