@@ -18,10 +18,10 @@ class GraphTest : public testing::TestWithParam<ExecutorCase> {
   GraphTest() { services_.Add(recorder_); }
 
   // read -> node -> out, with a node made of functions.
-  RunResult RunNode(NodeFunctions functions, int num_words = 3, Contract contract = DefaultContract()) {
+  RunResult RunNode(const NodeFunctions& functions, int num_words = 3, const Contract& contract = DefaultContract()) {
     Registry registry = WordRegistry();
     RegisterCountingSource(registry, num_words);
-    RegisterFunctions(registry, std::move(contract), std::move(functions));
+    RegisterFunctions(registry, contract, functions);
     GraphBuilder builder("test");
     builder.Node("read", "source.count");
     builder.Node("node", "word.test").In("read");
