@@ -30,8 +30,8 @@ class GraphTest : public testing::TestWithParam<ExecutorCase> {
     return Graph(builder.Check(registry), *executor, services_).Run();
   }
   static Contract DefaultContract() { return WordContract("word.test", {"in"}, {"out"}); }
-  std::string ErrorOf(NodeFunctions functions) {
-    const RunResult result = RunNode(std::move(functions));
+  std::string ErrorOf(const NodeFunctions& functions) {
+    const RunResult result = RunNode(functions);
     return result.error ? result.error->message : "";
   }
   static NodeFunctions Processing(std::function<graph::Process(NodeContext&)> process) {
