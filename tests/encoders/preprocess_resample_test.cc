@@ -12,6 +12,7 @@
 #include "kernels/core/error.h"
 #include "tests/encoders/png.h"
 #include "tests/encoders/reference_resample.h"
+#include "tests/support/isa_caps.h"
 #include "tests/support/shared_dir.h"
 
 namespace percept {
@@ -40,14 +41,11 @@ TestImage RandomImage(int64_t width, int64_t height, uint32_t seed) {
 
 class ResampleIsaTest : public testing::TestWithParam<Isa> {
  protected:
-  void SetUp() override {
-    if (DetectIsa() < GetParam()) GTEST_SKIP() << "this CPU has no " << IsaName(GetParam());
-  }
   KernelContext context() const { return ContextOf(GetParam()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(Isas, ResampleIsaTest, testing::Values(Isa::kPortable, Isa::kAvx2, Isa::kAvx512),
-                         [](const auto& param_info) { return std::string(IsaName(param_info.param)); });
+INSTANTIATE_TEST_SUITE_P(Isas, ResampleIsaTest, testing::ValuesIn(RunnableIsas()),
+                         [](const auto& param_info) { return IsaSuffix(param_info.param); });
 
 TEST_P(ResampleIsaTest, MatchesEveryGoldenChecksum) {
   const auto folder = TestDataDir() / "images";
