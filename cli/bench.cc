@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <exception>
 #include <filesystem>
@@ -20,6 +21,10 @@
 #include "engine/bench/stage_timing.h"
 #include "engine/model.h"
 #include "graph/run/executor.h"
+#include "kernels/bench/machine_limits.h"
+#include "kernels/core/dtype.h"
+#include "kernels/core/error.h"
+#include "kernels/cpu/threads.h"
 #include "nodes/source/picture_decoder.h"
 
 namespace percept::cli {
@@ -28,10 +33,70 @@ namespace {
 struct Flags {
   RuntimeFlags runtime;
   std::string shape;  // random weights of this shape instead of a checkpoint
+  std::string dtype = "bf16";
   std::string image;
   int budget = 0;
+  int num_prompt_tokens = 512;
   int num_output_tokens = 32;
   int num_repetitions = 5;
+};
+
+std::string TypeName(DType dtype) {
+  std::string name(Traits(dtype).name);
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  return name;
+}
+
+DType TypeOf(const std::string& name) {
+  const std::vector<DType> types = RandomModelTypes();
+  return *std::find_if(types.begin(), types.end(), [&](DType dtype) { return TypeName(dtype) == name; });
+}
+
+// What the machine can do, to compare the stages with: medians of what was measured before and after them.
+class Limits {
+ public:
+  Limits(Isa isa, int num_repetitions) : products_(FastestProducts(isa)), num_repetitions_(num_repetitions) {}
+
+  void Measure() {
+    const MemoryReading memory;
+    for (int i = 0; i < num_repetitions_; ++i) {
+      const double seconds = SecondsOf([&] {
+        if (!memory.ReadOnce()) throw InternalError("memory was not read as it was written");
+      });
+      read_rates_.push_back(static_cast<double>(memory.size_bytes()) / seconds);
+      if (products_.run != nullptr) MeasureProducts();
+    }
+  }
+
+  double read_bytes_per_s() const { return Median(read_rates_); }
+  // 0 where nothing was to be run.
+  double ops_per_s() const { return product_rates_.empty() ? 0 : Median(product_rates_); }
+  std::string_view products() const { return products_.name; }
+
+ private:
+  template <typename Function>
+  static double SecondsOf(const Function& function) {
+    const auto start = std::chrono::steady_clock::now();
+    function();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  static double Median(std::vector<double> rates) {
+    std::nth_element(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2), rates.end());
+    return rates[rates.size() / 2];
+  }
+
+  void MeasureProducts() {
+    const int64_t num_workers = NumWorkers();
+    const auto num_rounds = static_cast<int64_t>(1e10 / products_.ops_per_round);
+    const double seconds = SecondsOf(
+        [&] { ParallelForSlots(num_workers, num_workers, [&](int64_t, int64_t) { products_.run(num_rounds); }); });
+    product_rates_.push_back(static_cast<double>(num_workers * num_rounds) * products_.ops_per_round / seconds);
+  }
+
+  const ProductLoop products_;
+  const int num_repetitions_;
+  std::vector<double> read_rates_, product_rates_;
 };
 
 // Runs a function on a worker, where the loops of the kernels find the others, and waits for it.
@@ -73,7 +138,9 @@ StageTime TimeReading(const std::filesystem::path& image, int num_repetitions, i
   return stage;
 }
 
-void PrintStage(const StageTime& stage) {
+double PerUnit(const StageTime& stage) { return stage.median_s() / static_cast<double>(stage.amount); }
+
+void PrintStage(const StageTime& stage, const std::vector<StageTime>& all, const Limits& limits) {
   const double median_s = stage.median_s();
   std::cout << std::left << std::setw(12) << stage.name << std::right << std::setw(10) << Decimal(median_s * 1e3, 2)
             << std::setw(10) << Decimal(stage.fastest_s() * 1e3, 2) << std::setw(10)
@@ -81,9 +148,27 @@ void PrintStage(const StageTime& stage) {
             << Decimal(static_cast<double>(stage.amount) / median_s, 0) << " " << stage.unit << "/s";
   if (stage.flops > 0) {
     std::cout << ", " << Decimal(stage.flops / median_s / 1e9, 0) << " GFLOPS";
+    if (stage.name == "prompt" && limits.ops_per_s() > 0) {  // towers compute with wider types
+      std::cout << " (" << Decimal(100 * stage.flops / median_s / limits.ops_per_s(), 0) << " % of "
+                << limits.products() << ")";
+    }
   }
   if (stage.read_bytes > 0) {
-    std::cout << ", " << Bytes(static_cast<int64_t>(stage.read_bytes / median_s)) << "/s of weights";
+    std::cout << ", " << Bytes(static_cast<int64_t>(stage.read_bytes / median_s)) << "/s of weights ("
+              << Decimal(100 * stage.read_bytes / median_s / limits.read_bytes_per_s(), 0) << " % of memory)";
+  }
+  if (stage.unit == "steps") {
+    const auto one = std::find_if(all.begin(), all.end(), [](const StageTime& each) { return each.name == "decode"; });
+    std::cout << ", " << Decimal(PerUnit(stage) / PerUnit(*one), 2) << " times a step of one";
+  }
+  std::cout << "\n";
+}
+
+void PrintLimits(const Limits& limits) {
+  std::cout << "memory is read at " << Bytes(static_cast<int64_t>(limits.read_bytes_per_s())) << "/s";
+  if (limits.ops_per_s() > 0) {
+    std::cout << "; " << limits.products() << " products without memory: " << Decimal(limits.ops_per_s() / 1e9, 0)
+              << " GOPS";
   }
   std::cout << "\n";
 }
@@ -93,9 +178,10 @@ int Measure(const Flags& flags) {
   nodes::Runtime runtime(options);
   std::optional<LoadedWeights> random;
   StageTimingOptions timing;
+  timing.num_prompt_tokens = flags.num_prompt_tokens;
   timing.num_output_tokens = flags.num_output_tokens;
   timing.num_repetitions = flags.num_repetitions;
-  std::string subject = "random weights of the shape " + flags.shape;
+  std::string subject = "random weights of the shape " + flags.shape + ", " + flags.dtype;
   if (flags.shape.empty()) {
     const Model& model = runtime.OpenModel("");
     subject = model.card().name;
@@ -111,19 +197,24 @@ int Measure(const Flags& flags) {
     stages.push_back(TimeReading(image, flags.num_repetitions, options.limits.picture_pixels));
   }
   const KernelContext context = MakeKernelContext(options.mode, options.max_isa);
+  Limits limits(context.isa, flags.num_repetitions);
   RunOnWorker(runtime.executor(), [&] {
     if (!flags.shape.empty()) {
-      random.emplace(RandomModel(flags.shape, context));
+      random.emplace(RandomModel(flags.shape, TypeOf(flags.dtype), context));
     }
+    limits.Measure();
     const std::vector<StageTime> measured = TimeStages(random ? *random : runtime.OpenModel("").weights(), timing);
     stages.insert(stages.end(), measured.begin(), measured.end());
+    limits.Measure();
   });
   std::cout << subject << ", " << flags.runtime.mode << ", " << IsaName(context.isa) << ", "
             << runtime.executor().num_workers() << " threads, budget " << timing.image_budget << ", "
-            << timing.num_output_tokens << " tokens of answer, " << timing.num_repetitions << " repetitions\n"
-            << "stage        median ms   fastest   slowest        rate\n";
+            << timing.num_prompt_tokens << " tokens of prompt, " << timing.num_output_tokens << " of answer, "
+            << timing.num_repetitions << " repetitions\n";
+  PrintLimits(limits);
+  std::cout << "stage        median ms   fastest   slowest        rate\n";
   for (const StageTime& stage : stages) {
-    PrintStage(stage);
+    PrintStage(stage, stages, limits);
   }
   return kAllDone;
 }
@@ -139,10 +230,21 @@ void AddBench(CLI::App& app, Action* action) {
   }
   verb->add_option("--shape", flags->shape, "random weights of a released shape instead of a checkpoint")
       ->check(CLI::IsMember(shapes));
+  std::vector<std::string> types;
+  for (const DType dtype : RandomModelTypes()) {
+    types.push_back(TypeName(dtype));
+  }
+  verb->add_option("--dtype", flags->dtype, "type of the random weights")
+      ->capture_default_str()
+      ->needs("--shape")
+      ->check(CLI::IsMember(types));
   verb->add_option("--image", flags->image, "picture of the stage `read`; else an example of the source tree")
       ->type_name("FILE");
   verb->add_option("--budget", flags->budget, "soft tokens of the picture; else the model's own")
       ->check(CLI::IsMember({70, 140, 280, 560, 1120}));
+  verb->add_option("--prompt", flags->num_prompt_tokens, "tokens of the stage `prompt`, which reads text alone")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1 << 20));
   verb->add_option("--tokens", flags->num_output_tokens, "length of the answer")
       ->capture_default_str()
       ->check(CLI::Range(2, 4096));
@@ -150,7 +252,7 @@ void AddBench(CLI::App& app, Action* action) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   AddRuntimeFlags(*verb, &flags->runtime);
-  verb->footer("Examples:\n  percept bench\n  percept bench --shape e2b --budget 280");
+  verb->footer("Examples:\n  percept bench\n  percept bench --shape e2b --dtype q4_0");
   verb->callback([flags, action] { *action = [flags] { return Measure(*flags); }; });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "cli/shipped_files.h"
@@ -14,7 +15,7 @@ namespace {
 
 std::vector<std::string> IsaNames() {
   std::vector<std::string> names;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmxBf16}) {
+  for (const Isa isa : kAllIsas) {
     names.emplace_back(IsaName(isa));
   }
   return names;
@@ -26,6 +27,7 @@ nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
   nodes::RuntimeOptions options;
   options.num_workers = std::min(num_threads, graph::NumUsableProcessors());
   options.default_model = ResolveModel(model);
+  options.default_mmproj = mmproj;
   options.mode = mode == "exact" ? Mode::kExact : Mode::kFast;
   if (!max_isa.empty()) {
     options.max_isa = ParseIsa(max_isa);
@@ -33,9 +35,33 @@ nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
   return options;
 }
 
-void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
-  verb.add_option("--model", flags->model, "folder of a checkpoint; else $PERCEPT_MODEL, else the embedded model")
+nodes::ModelFiles RuntimeFlags::ToModelFiles() const { return {ResolveModel(model).string(), mmproj}; }
+
+void AddModelFlags(CLI::App& verb, RuntimeFlags* flags) {
+  verb.add_option("--model", flags->model,
+                  "folder of a checkpoint, or a GGUF file; else $PERCEPT_MODEL, else the embedded model")
       ->type_name("PATH");
+  verb.add_option("--mmproj", flags->mmproj,
+                  "GGUF file of the encoders of a GGUF model; else the one in the model's folder, if it is a folder")
+      ->type_name("FILE");
+}
+
+void TakeModelFrom(const graph::Arguments& arguments, RuntimeFlags* flags) {
+  for (const auto& [name, flag] : {std::pair("model", &flags->model), std::pair("mmproj", &flags->mmproj)}) {
+    if (const auto given = arguments.values.find(name); given != arguments.values.end()) {
+      *flag = given->second.back();
+    }
+  }
+}
+
+void GiveModelTo(graph::Arguments* arguments, const RuntimeFlags& flags) {
+  const nodes::ModelFiles files = flags.ToModelFiles();
+  arguments->implied["model"] = files.model;
+  arguments->implied["mmproj"] = files.mmproj;
+}
+
+void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
+  AddModelFlags(verb, flags);
   verb.add_option("--threads", flags->num_threads,
                   "threads to work on, at most the processors this process may use; 0: all of them")
       ->type_name("N")
@@ -43,6 +69,8 @@ void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
   verb.add_option("--mode", flags->mode, "exact gives the same bits for any threads and company")
       ->capture_default_str()
       ->check(CLI::IsMember({"fast", "exact"}));
+  verb.add_flag("--verbose,-v", flags->verbose,
+                "tell on standard error, as it happens, what fails, waits, is made anew, mended or dropped");
   verb.add_option("--max-isa", flags->max_isa, "use no better instruction set than this")
       ->check(CLI::IsMember(IsaNames()));
 }

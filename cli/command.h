@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "graph/config/pipeline.h"
 #include "nodes/runtime.h"
 
 namespace percept::cli {
@@ -18,13 +19,18 @@ enum ExitCode : int {
   kStopped = 3,          // by an error or a signal
 };
 
+// What a run that a signal stopped at once says last.
+inline constexpr const char* kCancelled = "cancelled";
+
 // The verb that the command line chose, to be run once parsing is over.
 using Action = std::function<int()>;
 
 // One per verb: declares it, and sets `action` when it is chosen.
 void AddOcr(CLI::App& app, Action* action);
 void AddChart(CLI::App& app, Action* action);
+void AddAsk(CLI::App& app, Action* action);
 void AddRun(CLI::App& app, Action* action);
+void AddBatch(CLI::App& app, Action* action);
 void AddCheck(CLI::App& app, Action* action);
 void AddGraph(CLI::App& app, Action* action);
 void AddNodes(CLI::App& app, Action* action);
@@ -32,17 +38,27 @@ void AddModel(CLI::App& app, Action* action);
 void AddDoctor(CLI::App& app, Action* action);
 void AddBench(CLI::App& app, Action* action);
 
-// --model, --threads, --mode and --max-isa, shared by the verbs that run a model.
+// --model, --mmproj, --threads, --mode and --max-isa, shared by the verbs that run a model.
 struct RuntimeFlags {
-  std::string model;  // empty: PERCEPT_MODEL, else the embedded model
+  std::string model;   // empty: PERCEPT_MODEL, else the embedded model
+  std::string mmproj;  // empty: those in the model's folder, or none
   int num_threads = 0;
   std::string mode = "fast";
   std::string max_isa;  // empty: no limit
+  bool verbose = false;
 
   // Of the limits and the model alone; streams and trace are the verb's.
   nodes::RuntimeOptions ToOptions() const;
+  nodes::ModelFiles ToModelFiles() const;
 };
 void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags);
+// --model and --mmproj alone.
+void AddModelFlags(CLI::App& verb, RuntimeFlags* flags);
+
+// `model` and `mmproj` are parameters that every pipeline has: --set goes before the flags, and both reach the
+// pipeline.
+void TakeModelFrom(const graph::Arguments& arguments, RuntimeFlags* flags);
+void GiveModelTo(graph::Arguments* arguments, const RuntimeFlags& flags);
 
 // --model, else the environment variable PERCEPT_MODEL, else the embedded model.
 std::filesystem::path ResolveModel(const std::string& flag);

@@ -52,13 +52,13 @@ void PrintExpectation(const ModelCard& card, const MachineFacts& machine, double
   }
 }
 
-int Examine(const std::string& model_flag) {
+int Examine(const nodes::ModelFiles& files) {
   const MachineFacts machine = ReadMachine();
   PrintProducts(machine);
   const double bytes_per_second = MeasureReadBytesPerSecond(machine.num_usable_processors);
   std::cout << "memory     " << Bytes(machine.available_bytes) << " free of " << Bytes(machine.memory_bytes)
             << ", read at " << Bytes(static_cast<int64_t>(bytes_per_second)) << " a second (measured)\n";
-  const ModelCard card = Model::Inspect(ResolveModel(model_flag));
+  const ModelCard card = Model::Inspect(files.model, files.mmproj);
   std::cout << "model      " << card.name << " in " << card.path << ": " << card.num_parameters << " parameters, "
             << Bytes(card.file_bytes) << "\n";
   if (!card.unsupported.empty()) {
@@ -72,12 +72,11 @@ int Examine(const std::string& model_flag) {
 }  // namespace
 
 void AddDoctor(CLI::App& app, Action* action) {
-  auto model = std::make_shared<std::string>();
+  auto flags = std::make_shared<RuntimeFlags>();
   CLI::App* verb = app.add_subcommand("doctor", "Tell what this machine can do, and what to expect of a model on it");
-  verb->add_option("--model", *model, "folder of a checkpoint; else $PERCEPT_MODEL, else the embedded model")
-      ->type_name("PATH");
+  AddModelFlags(*verb, flags.get());
   verb->footer("Example:\n  percept doctor --model ~/models/gemma-4-E2B-it");
-  verb->callback([model, action] { *action = [model] { return Examine(*model); }; });
+  verb->callback([flags, action] { *action = [flags] { return Examine(flags->ToModelFiles()); }; });
 }
 
 }  // namespace percept::cli

@@ -41,16 +41,21 @@ void PrintContract(const graph::Contract& contract) {
     std::cout << "inputs\n";
   }
   for (const graph::InputPort& port : contract.inputs) {
-    PrintLine(port.name, Joined(port.types) + (port.required ? "" : ", optional"), port.doc);
+    const std::string types = port.type_param.empty() ? Joined(port.types) : "as `" + port.type_param + "` says";
+    PrintLine(port.name, types + (port.required ? "" : ", optional"), port.doc);
   }
   if (contract.dynamic_inputs) {
     PrintLine("as named by `in:`", Joined(contract.dynamic_inputs->types), contract.dynamic_inputs->doc);
   }
-  if (!contract.outputs.empty()) {
+  if (!contract.outputs.empty() || contract.dynamic_outputs) {
     std::cout << "outputs\n";
   }
   for (const graph::OutputPort& port : contract.outputs) {
-    PrintLine(port.name, port.type + (port.many_per_time ? ", many per item" : ""), port.doc);
+    const std::string type = port.type_param.empty() ? port.type : "as `" + port.type_param + "` says";
+    PrintLine(port.name, type + (port.many_per_time ? ", many per item" : ""), port.doc);
+  }
+  if (contract.dynamic_outputs) {
+    PrintLine("one per input", contract.dynamic_outputs->type, contract.dynamic_outputs->doc);
   }
   std::cout << "parameters\n";
   for (const graph::ParamDecl& param : contract.params) {
@@ -58,6 +63,9 @@ void PrintContract(const graph::Contract& contract) {
   }
   if (contract.source != graph::SourceKind::kNone) {
     PrintLine("in_flight", "int, default " + std::to_string(contract.in_flight), "items at work at once");
+  }
+  if (contract.output == graph::OutputKind::kAppended) {
+    std::cout << "output\n  appended: `percept batch --resume` goes on exactly where it was committed\n";
   }
   std::cout << "example\n  " << contract.example << "\n";
 }

@@ -66,7 +66,8 @@ int ParseAndRun(int argc, char** argv) {
   app.footer("Example:\n  percept ocr receipt.png\n\npercept VERB --help tells more.");
   app.require_subcommand(1);
   Action action;
-  for (const auto add : {AddOcr, AddChart, AddRun, AddCheck, AddGraph, AddNodes, AddModel, AddDoctor, AddBench}) {
+  for (const auto add :
+       {AddOcr, AddChart, AddAsk, AddRun, AddBatch, AddCheck, AddGraph, AddNodes, AddModel, AddDoctor, AddBench}) {
     add(app, &action);
   }
   if (const std::optional<std::string> wrong = UnknownVerb(app, argc, argv)) {
@@ -87,6 +88,7 @@ int ParseAndRun(int argc, char** argv) {
 int Main(int argc, char** argv) {
   OpenClosedStreams();
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is an error of the write
+  std::signal(SIGXFSZ, SIG_IGN);  // and so is a file that grew to the limit
   StartLog();
   const PrintedText printed;
   const int exit_code = ParseAndRun(argc, argv);

@@ -1,55 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/quantity.h"
+#include "engine/verify.h"
 
 namespace percept::cli {
 namespace {
 
-void PrintDecoder(const TextConfig& text) {
-  const auto num_full = std::count_if(text.layers.begin(), text.layers.end(),
-                                      [](const LayerConfig& layer) { return layer.kind == AttentionKind::kFull; });
-  int num_shared = 0;
-  for (int layer_idx = 0; layer_idx < text.num_layers(); ++layer_idx) {
-    num_shared += text.owns_kv(layer_idx) ? 0 : 1;
+struct Flags {
+  RuntimeFlags runtime;
+  int64_t context_tokens = 0;  // 0: the engine's own
+};
+
+void PrintUnused(const std::vector<std::string>& names) {
+  constexpr size_t kMaxListed = 6;
+  if (names.empty()) {
+    return;
   }
-  std::cout << "decoder     " << text.num_layers() << " layers (" << num_full << " with full attention, " << num_shared
-            << " on keys and values of others), width " << text.hidden_size << ", " << text.num_heads
-            << " heads, window " << text.sliding_window << "\n"
-            << "vocabulary  " << text.vocab_size << " tokens\n"
-            << "context     " << text.max_positions << " tokens\n";
-  if (text.ple_width > 0) {
-    std::cout << "per-layer embeddings of width " << text.ple_width << "\n";
+  std::cout << "unused      " << names.size() << (names.size() == 1 ? " tensor" : " tensors")
+            << " that nothing reads\n";
+  for (size_t i = 0; i < std::min(names.size(), kMaxListed); ++i) {
+    std::cout << "  " << names[i] << "\n";
+  }
+  if (names.size() > kMaxListed) {
+    std::cout << "  and " << names.size() - kMaxListed << " more\n";
   }
 }
 
-int InspectModel(const std::string& path) {
-  const ModelCard card = Model::Inspect(ResolveModel(path));
+void PrintMemory(const ModelCard& card, int64_t context_tokens) {
+  const EngineMemory memory = MemoryOf(card.text, {.context_tokens = context_tokens});
+  std::cout << "memory      at a context of " << memory.context_tokens << " tokens\n"
+            << "  weights as they are stored  " << Bytes(card.file_bytes) << "\n"
+            << "  keys and values             " << Bytes(memory.sequence_bytes) << " for each sequence\n"
+            << "  scratch of a decoder step   " << Bytes(memory.step_bytes) << "\n";
+}
+
+int InspectModel(const Flags& flags) {
+  const nodes::ModelFiles files = flags.runtime.ToModelFiles();
+  const ModelCard card = Model::Inspect(files.model, files.mmproj);
   std::cout << "name        " << card.name << "\n"
-            << "path        " << card.path << "\n"
+            << "path        " << card.path << (card.is_gguf ? " (GGUF)" : " (safetensors)") << "\n"
             << "parameters  " << card.num_parameters << " in " << card.num_tensors << " tensors, "
             << Bytes(card.file_bytes) << "\n";
   for (const auto& [dtype, num_parameters] : card.dtypes) {
     std::cout << "  " << dtype << "  " << num_parameters << "\n";
   }
-  PrintDecoder(card.text);
-  if (card.num_vision_layers > 0) {
-    std::cout << "vision      tower of " << card.num_vision_layers << " layers, " << card.default_image_budget
-              << " soft tokens per picture unless told otherwise\n";
+  std::cout << "decoder     " << card.text.num_layers() << " layers, width " << card.text.hidden_size << "\n"
+            << "vocabulary  " << card.text.vocab_size << " tokens\n"
+            << "context     " << card.text.max_positions << " tokens\n"
+            << "mechanisms\n";
+  for (const std::string& mechanism : card.mechanisms) {
+    std::cout << "  " << mechanism << "\n";
   }
-  if (card.num_audio_layers > 0) {
-    std::cout << "audio       tower of " << card.num_audio_layers << " layers\n";
+  if (card.text.vision != EncoderKind::kNone) {
+    std::cout << "pictures    " << card.default_image_budget << " soft tokens each unless told otherwise\n";
   }
+  std::cout << "template    " << card.chat_template << "\n";
+  PrintUnused(card.unused_tensors);
+  PrintMemory(card, flags.context_tokens);
   if (!card.unsupported.empty()) {
     std::cout << "cannot be run by this program: " << card.unsupported << "\n";
   }
   return kAllDone;
+}
+
+int VerifyModelFiles(const Flags& flags) {
+  const nodes::ModelFiles files = flags.runtime.ToModelFiles();
+  const auto tell = [](const std::string& passed) { std::cout << passed << "\n"; };
+  const std::vector<std::string> problems = VerifyModel(files.model, files.mmproj, tell);
+  for (const std::string& problem : problems) {
+    spdlog::error("{}", problem);
+  }
+  if (!problems.empty()) {
+    return kWrongArguments;
+  }
+  std::cout << "OK\n";
+  return kAllDone;
+}
+
+CLI::App* AddVerb(CLI::App& model, const std::string& name, const std::string& description,
+                  const std::shared_ptr<Flags>& flags) {
+  CLI::App* verb = model.add_subcommand(name, description);
+  verb->add_option("path", flags->runtime.model,
+                   "folder of a checkpoint, or a GGUF file; else $PERCEPT_MODEL, else the embedded model")
+      ->type_name("PATH");
+  verb->add_option("--mmproj", flags->runtime.mmproj, "GGUF file of the encoders of a GGUF model")->type_name("FILE");
+  return verb;
 }
 
 }  // namespace
@@ -58,12 +104,20 @@ void AddModel(CLI::App& app, Action* action) {
   CLI::App* model = app.add_subcommand("model", "Look at checkpoints");
   model->require_subcommand(1);
   model->footer("Example:\n  percept model inspect models/percept-tiny");
-  auto path = std::make_shared<std::string>();
-  CLI::App* verb = model->add_subcommand("inspect", "Tell what a checkpoint is, from its headers alone");
-  verb->add_option("path", *path, "folder of a checkpoint; else $PERCEPT_MODEL, else the embedded model")
-      ->type_name("PATH");
-  verb->footer("Example:\n  percept model inspect ~/models/gemma-4-E2B-it");
-  verb->callback([path, action] { *action = [path] { return InspectModel(*path); }; });
+  auto flags = std::make_shared<Flags>();
+  CLI::App* inspect = AddVerb(*model, "inspect", "Tell what a checkpoint is, from its headers alone", flags);
+  inspect->add_option("--context", flags->context_tokens, "tell the memory of a context of this many tokens")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  inspect->footer(
+      "Examples:\n  percept model inspect ~/models/gemma-4-E2B-it --context 32768\n"
+      "  percept model inspect gemma-4-E2B_q4_0-it.gguf --mmproj gemma-4-E2B-it-mmproj.gguf");
+  inspect->callback([flags, action] { *action = [flags] { return InspectModel(*flags); }; });
+  CLI::App* verify =
+      AddVerb(*model, "verify",
+              "Read all of a checkpoint and tell whether it is whole: tensors, tokenizer, a short prompt", flags);
+  verify->footer("Example:\n  percept model verify ~/models/gemma-4-E2B-it");
+  verify->callback([flags, action] { *action = [flags] { return VerifyModelFiles(*flags); }; });
 }
 
 }  // namespace percept::cli

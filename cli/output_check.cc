@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "kernels/core/error.h"
+#include "nodes/file_uses.h"
 
 namespace percept::cli {
 namespace {
@@ -40,12 +41,6 @@ void CheckFolder(const std::string& output) {
   CheckMayWrite(output, folder.string());
 }
 
-bool IsSameFile(const struct stat& file, const std::string& input) {
-  struct stat other {};
-  const int found = input == "-" ? fstat(STDIN_FILENO, &other) : stat(input.c_str(), &other);
-  return found == 0 && file.st_dev == other.st_dev && file.st_ino == other.st_ino;
-}
-
 }  // namespace
 
 void CheckOutput(const std::string& output, const std::vector<std::string>& inputs) {
@@ -55,10 +50,12 @@ void CheckOutput(const std::string& output, const std::vector<std::string>& inpu
   if (output == "-") {
     return;
   }
+  nodes::FileUses uses;
   for (const std::string& input : inputs) {
-    if (input == output) {
-      throw ArgumentError("--output " + output + " is one of the inputs");
-    }
+    uses.Add(input, "one of the inputs");
+  }
+  if (const std::string use = uses.UseOf(output); !use.empty()) {
+    throw ArgumentError("--output " + output + " is " + use);
   }
   struct stat file {};
   if (stat(output.c_str(), &file) != 0) {
@@ -73,11 +70,6 @@ void CheckOutput(const std::string& output, const std::vector<std::string>& inpu
     return;
   }
   CheckFolder(output);
-  for (const std::string& input : inputs) {
-    if (IsSameFile(file, input)) {
-      throw ArgumentError("--output " + output + " is one of the inputs");
-    }
-  }
 }
 
 }  // namespace percept::cli

@@ -33,6 +33,12 @@ void Progress::Record(const TraceEvent& event) {
   Show();
 }
 
+void Progress::SetThrough(size_t num_through, size_t num_failed) {
+  num_done_.store(num_through - num_failed, std::memory_order_relaxed);
+  num_failed_.store(num_failed, std::memory_order_relaxed);
+  Show();
+}
+
 void Progress::Show() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   const Clock::time_point now = Clock::now();
@@ -58,12 +64,15 @@ void Progress::Hide() {
 
 std::string Progress::Line(Clock::duration elapsed) const {
   const size_t num_done = num_done_.load(std::memory_order_relaxed);
+  const size_t num_failed = num_failed_.load(std::memory_order_relaxed);
+  const size_t num_items = num_items_.load(std::memory_order_relaxed);
   std::string line;
-  if (is_terminal_ && num_items_ > 0) {
-    const size_t filled = std::min(kBarWidth, kBarWidth * num_done / num_items_);
+  if (is_terminal_ && num_items > 0) {
+    const size_t filled = std::min(kBarWidth, kBarWidth * (num_done + num_failed) / num_items);
     line.append("[").append(filled, '=').append(kBarWidth - filled, ' ').append("] ");
   }
-  line += std::to_string(num_done) + (num_items_ > 0 ? " of " + std::to_string(num_items_) : "") + " done, " +
+  line += std::to_string(num_done) + (num_items > 0 ? " of " + std::to_string(num_items) : "") + " done, " +
+          (num_failed > 0 ? std::to_string(num_failed) + " failed, " : "") +
           std::to_string(num_tokens_.load(std::memory_order_relaxed)) + " tokens, " +
           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(elapsed).count()) + " s";
   return line;

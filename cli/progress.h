@@ -23,6 +23,9 @@ class Progress : public graph::Observer, public TraceSink {
 
   void OnEvent(const graph::TraceEvent& event) override;
   void Record(const TraceEvent& event) override;
+  // For runs that count what is done, or has failed, themselves.
+  void SetTotal(size_t num_items) { num_items_.store(num_items, std::memory_order_relaxed); }
+  void SetThrough(size_t num_through, size_t num_failed);
   // Takes the bar off the terminal, before something else is written there.
   void Hide();
 
@@ -33,10 +36,10 @@ class Progress : public graph::Observer, public TraceSink {
   std::string Line(Clock::duration elapsed) const;
 
   const std::vector<std::string> sinks_;
-  const size_t num_items_;
+  std::atomic<size_t> num_items_;
   const bool is_terminal_;
   const Clock::time_point start_ = Clock::now();
-  std::atomic<size_t> num_done_{0};
+  std::atomic<size_t> num_done_{0}, num_failed_{0};
   std::atomic<int64_t> num_tokens_{0};
   std::mutex mutex_;  // of the terminal and what follows
   Clock::time_point last_shown_ = start_;

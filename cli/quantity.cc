@@ -22,4 +22,17 @@ std::string Bytes(int64_t bytes) {
   return Decimal(value, unit == 0 ? 0 : 1) + " " + kUnits[unit];
 }
 
+std::string ShortDuration(double seconds) {
+  constexpr std::array kUnits = {"us", "ms", "s"};
+  double value = seconds * 1e6;
+  size_t unit = 0;
+  for (; value >= 999.5 && unit + 1 < kUnits.size(); ++unit) value /= 1000;
+  const int decimals = unit == 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+  return Decimal(value, decimals) + kUnits[unit];
+}
+
+std::string Count(uint64_t num, const std::string& what) {
+  return std::to_string(num) + " " + what + (num == 1 ? "" : "s");
+}
+
 }  // namespace percept::cli

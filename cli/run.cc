@@ -24,9 +24,7 @@ void AddRun(CLI::App& app, Action* action) {
   verb->callback([flags, action] {
     *action = [flags] {
       graph::Arguments arguments = ParseSets(flags->sets);
-      if (const auto model = arguments.values.find("model"); model != arguments.values.end()) {
-        flags->runtime.model = model->second.back();
-      }
+      TakeModelFrom(arguments, &flags->runtime);
       return RunPipeline(flags->file, std::move(arguments), flags->runtime);
     };
   });

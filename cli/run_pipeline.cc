@@ -4,97 +4,24 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <exception>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cli/interrupts.h"
 #include "cli/progress.h"
-#include "cli/signal_watch.h"
+#include "cli/run_log.h"
+#include "cli/run_report.h"
 #include "cli/standard_output.h"
 #include "graph/config/checked_graph.h"
 #include "graph/run/graph.h"
+#include "nodes/file_uses.h"
 #include "nodes/register_nodes.h"
 
 namespace percept::cli {
 namespace {
 
-constexpr const char* kCancelled = "cancelled";
-
-// Lets a signal reach the graph while it runs. Before that, a signal ends the program; afterwards there is nothing left
-// to stop.
-class Interruptible {
- public:
-  void Interrupt() {
-    const std::lock_guard lock(mutex_);
-    if (graph_ != nullptr) {
-      graph_->Cancel();
-    } else if (!has_run_) {
-      spdlog::error(kCancelled);
-      _exit(kStopped);
-    }
-  }
-  graph::RunResult Run(graph::Graph* graph) {
-    Set(graph);
-    graph::RunResult result = graph->Run();
-    Set(nullptr);
-    return result;
-  }
-
- private:
-  void Set(graph::Graph* graph) {
-    const std::lock_guard lock(mutex_);
-    graph_ = graph;
-    has_run_ = graph == nullptr;
-  }
-
-  std::mutex mutex_;
-  graph::Graph* graph_ = nullptr;
-  bool has_run_ = false;
-};
-
-std::vector<std::string> SinkNames(const graph::CheckedGraph& graph) {
-  std::vector<std::string> names;
-  for (const graph::CheckedNode& node : graph.nodes) {
-    if (node.contract.outputs.empty()) {
-      names.push_back(node.name);
-    }
-  }
-  return names;
-}
-
-bool UsesDefaultModel(const graph::CheckedGraph& graph) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const graph::CheckedNode& node) {
-    return node.contract.FindParam("model") != nullptr && !node.params.Has("model");
-  });
-}
-
-std::string Reason(const graph::RunError& error) {
-  try {
-    if (error.cause) {
-      std::rethrow_exception(error.cause);
-    }
-  } catch (const OutputClosedError& closed) {
-    return closed.what();
-  } catch (...) {
-  }
-  return error.message;
-}
-
-// Whether there were sets that no node was run on, each of which may have been somebody's answer.
-bool ReportUnmatched(const graph::RunResult& result) {
-  bool any = false;
-  for (const graph::NodeCounts& counts : result.nodes) {
-    if (counts.unmatched > 0) {
-      spdlog::error("node '{}': {} {} not run because an input was missing", counts.node, counts.unmatched,
-                    counts.unmatched == 1 ? "set was" : "sets were");
-      any = true;
-    }
-  }
-  return any;
-}
+const graph::Duration kDrainDeadline = graph::Duration::Seconds(10);
 
 void NoteUnwritten(const graph::CheckedGraph& graph) {
   if (!SinkNames(graph).empty()) {
@@ -105,38 +32,19 @@ void NoteUnwritten(const graph::CheckedGraph& graph) {
   }
 }
 
-int Report(const graph::RunResult& result) {
-  for (const graph::ErrorPayload& failed : result.failed_items) {
-    spdlog::error("{}: {}", failed.item, failed.reason);
-  }
-  if (result.num_failed_items > result.failed_items.size()) {
-    spdlog::error("{} more items failed and are not named", result.num_failed_items - result.failed_items.size());
-  }
-  const bool any_unmatched = ReportUnmatched(result);
-  switch (result.status) {
-    case graph::RunStatus::kFailed:
-      spdlog::error("{}", Reason(*result.error));
-      return kStopped;
-    case graph::RunStatus::kCancelled:
-      spdlog::error(kCancelled);
-      return kStopped;
-    case graph::RunStatus::kFinished:
-      break;
-  }
-  return result.num_failed_items > 0 || any_unmatched ? kSomeItemsFailed : kAllDone;
-}
-
 }  // namespace
 
 int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, const RuntimeFlags& flags) {
-  HoldSignals();
-  Interruptible interruptible;
-  const SignalWatch watch([&] { interruptible.Interrupt(); });
+  Interrupts interrupts;
   nodes::RuntimeOptions options = flags.ToOptions();
-  arguments.implied["model"] = options.default_model.string();
+  GiveModelTo(&arguments, flags);
   graph::Registry registry;
   nodes::RegisterNodes(&registry);
   const graph::CheckedGraph checked = graph::CheckFile(file.string(), registry, arguments);
+  nodes::FileUses uses;
+  uses.Add(file, "the pipeline");
+  uses.Add(options.default_model, "the model");
+  nodes::CheckOutputs(checked, std::move(uses));
   NoteUnwritten(checked);
   const auto input = arguments.values.find("input");
   Progress progress(SinkNames(checked), input == arguments.values.end() ? 0 : input->second.size());
@@ -150,10 +58,22 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   }
   graph::GraphOptions graph_options;
   graph_options.observer = &progress;
+  // Sinks keep what was written before a failure beside the old file: a drain would put it in place.
+  graph_options.drain_after_failure = graph::Duration();
+  RunLog log(progress);
+  if (flags.verbose) {
+    graph_options.log = [&log](const graph::RunNote& note) { log.Write(note); };
+    graph_options.errors = [&log](const graph::ErrorPayload& failed) { log.Write(failed); };
+  }
   graph::Graph graph(checked, runtime.executor(), runtime.services(), graph_options);
-  const graph::RunResult result = interruptible.Run(&graph);
+  const graph::RunResult result =
+      interrupts.During({[&] { graph.Drain(kDrainDeadline); }, [&] { graph.Cancel(); }}, [&] { return graph.Run(); });
   progress.Hide();
-  return Report(result);
+  const int exit_code = Report(result, AllSourcesAreLive(checked));
+  for (const nodes::PartialOutput& partial : runtime.partial_outputs()) {
+    spdlog::error("{}: not replaced; what was written until then is in {}", partial.path, partial.kept.string());
+  }
+  return exit_code;
 }
 
 }  // namespace percept::cli

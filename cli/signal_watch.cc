@@ -23,6 +23,11 @@ sigset_t StopSignals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  struct sigaction hang_up {};
+  sigaction(SIGHUP, nullptr, &hang_up);
+  if (hang_up.sa_handler != SIG_IGN) {  // as nohup has it
+    sigaddset(&set, SIGHUP);
+  }
   return set;
 }
 
@@ -33,20 +38,18 @@ int Checked(int file_descriptor) {
   return file_descriptor;
 }
 
+// Keeps them from ending the program, on this thread and those that it starts.
 int OpenSignals() {
   const sigset_t set = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return Checked(signalfd(-1, &set, SFD_CLOEXEC));
 }
 
 }  // namespace
 
-void HoldSignals() {
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-}
-
-SignalWatch::SignalWatch(std::function<void()> on_signal)
-    : on_signal_(std::move(on_signal)),
+SignalWatch::SignalWatch(std::function<void()> on_first, std::function<void()> on_second)
+    : on_first_(std::move(on_first)),
+      on_second_(std::move(on_second)),
       signals_(OpenSignals()),
       stop_(Checked(eventfd(0, EFD_CLOEXEC))),
       thread_([this] { Watch(); }) {}
@@ -73,10 +76,14 @@ void SignalWatch::Watch() {
     if (read(signals_, &signal, sizeof(signal)) != sizeof(signal)) {
       continue;
     }
-    if (signalled_.exchange(true)) {
+    const int num_before = num_signals_.fetch_add(1);
+    if (num_before == 0) {
+      on_first_();
+    } else if (num_before == 1) {
+      on_second_();
+    } else {
       _exit(kExitAtOnce);
     }
-    on_signal_();
   }
 }
 

@@ -7,24 +7,20 @@
 
 namespace percept::cli {
 
-// Keeps SIGINT and SIGTERM from ending the program. Call it before any thread starts.
-void HoldSignals();
-
-// While it lives, SIGINT or SIGTERM calls `on_signal` once, on a thread of its own; the second one ends the program.
+// While it lives, SIGINT, SIGTERM or (unless it is ignored) SIGHUP calls `on_first`, the next one `on_second`, on a
+// thread of its own; the one after that ends the program. Made before any other thread starts.
 class SignalWatch {
  public:
-  explicit SignalWatch(std::function<void()> on_signal);
+  SignalWatch(std::function<void()> on_first, std::function<void()> on_second);
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
-  bool signalled() const { return signalled_; }
-
  private:
   void Watch();
 
-  const std::function<void()> on_signal_;
-  std::atomic<bool> signalled_{false};
+  const std::function<void()> on_first_, on_second_;
+  std::atomic<int> num_signals_{0};
   const int signals_;  // a signalfd
   const int stop_;     // an eventfd
   std::thread thread_;

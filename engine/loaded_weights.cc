@@ -17,6 +17,9 @@ LoadedWeights::LoadedWeights(std::unique_ptr<TensorSource> the_source, const Mod
   }
   if (config.audio) {
     audio = BindAudioWeights(*config.audio, config.text.hidden_size, claims);
+    if (config.audio->form == AudioForm::kDirectProjection) {
+      frames.emplace(*config.audio, *audio, context);
+    }
   }
   claims.RequireAllClaimed();
 }

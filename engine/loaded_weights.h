@@ -7,6 +7,7 @@
 #include "decoder/config/text_config.h"
 #include "decoder/model/text_decoder.h"
 #include "encoders/audio/config.h"
+#include "encoders/audio/frame_projection.h"
 #include "encoders/audio/weights.h"
 #include "encoders/vision/config.h"
 #include "encoders/vision/tower.h"
@@ -33,6 +34,7 @@ struct LoadedWeights {
   std::optional<TextDecoder> decoder;
   std::optional<VisionTower> vision;
   std::optional<AudioWeights> audio;
+  std::optional<FrameProjection> frames;  // where sound needs no tower
 };
 
 }  // namespace percept

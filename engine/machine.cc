@@ -101,13 +101,13 @@ RequestId Engine::Machine::SubmitPicture(ImagePatches picture, std::shared_ptr<P
 
 RequestId Engine::Machine::SubmitSequence(SequenceRequest request, std::shared_ptr<SequenceListener> listener) {
   RequireUsable(request, parts_.decoder->config(), options_.context_tokens);
-  auto sequence = std::make_unique<Sequence>(std::move(request), std::move(listener));
+  auto sequence = std::make_unique<Sequence>(std::move(request), parts_.decoder->config(), std::move(listener));
   sequence->max_tokens = std::min(sequence->request.max_tokens, options_.context_tokens - sequence->num_prompt_rows());
   sequence->stop_ids = parts_.stop_ids;
   sequence->stop_ids.insert(sequence->stop_ids.end(), sequence->request.extra_stop_ids.begin(),
                             sequence->request.extra_stop_ids.end());
   std::sort(sequence->stop_ids.begin(), sequence->stop_ids.end());
-  const int64_t kv_bytes = sequences_.layout().SequenceBytes(SequenceBatch::PositionsOf(*sequence));
+  const int64_t kv_bytes = sequences_.KvBytesOf(*sequence);
   if (kv_bytes > options_.kv_limit_bytes) {
     throw InputError("a prompt of " + std::to_string(sequence->num_prompt_rows()) + " tokens with " +
                      std::to_string(sequence->max_tokens) + " tokens of answer needs " + std::to_string(kv_bytes) +

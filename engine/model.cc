@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "decoder/text/output_collector.h"
 #include "decoder/text/stop_rule.h"
 #include "engine/checkpoint.h"
 #include "engine/loaded_weights.h"
@@ -16,7 +17,7 @@ struct Model::Parts {
   const ModelConfig config;
   const GenerationConfig generation;
   const ProcessorConfig processor;
-  const ChatOptions chat;
+  const bool closed_thought;
   const Tokenizer tokenizer;
   const SpecialTokens tokens;
   const LoadedWeights weights;
@@ -25,8 +26,9 @@ struct Model::Parts {
 
 namespace {
 
-Checkpoint ReadSupported(const std::filesystem::path& path) {
-  Checkpoint checkpoint = ReadCheckpoint(path);
+Checkpoint ReadSupported(const std::filesystem::path& path, const ModelOptions& options) {
+  Checkpoint checkpoint = ReadCheckpoint(path, options.mmproj);
+  checkpoint.config.text.media_run_mask = options.media_run_mask;
   if (const std::string mechanisms = UnsupportedMechanisms(checkpoint); !mechanisms.empty()) {
     throw CheckpointError(mechanisms);
   }
@@ -53,17 +55,19 @@ Model::Parts::Parts(Checkpoint checkpoint, const ModelOptions& options)
       config(checkpoint.config),
       generation(checkpoint.generation),
       processor(checkpoint.processor),
-      chat{.closed_thought = checkpoint.closed_thought},
-      tokenizer(Tokenizer::FromFile(checkpoint.folder / "tokenizer.json")),
+      closed_thought(checkpoint.closed_thought),
+      tokenizer(ReadTokenizer(checkpoint)),
       tokens(CheckedTokens(tokenizer, checkpoint)),
       weights(std::move(checkpoint.tensors), config, MakeKernelContext(options.mode, options.max_isa)),
       engine(PartsOf(weights, StopRule(config.text, generation, tokens), generation), options.engine) {}
 
 std::unique_ptr<Model> Model::Open(const std::filesystem::path& path, const ModelOptions& options) {
-  return std::unique_ptr<Model>(new Model(std::make_unique<Parts>(ReadSupported(path), options)));
+  return std::unique_ptr<Model>(new Model(std::make_unique<Parts>(ReadSupported(path, options), options)));
 }
 
-ModelCard Model::Inspect(const std::filesystem::path& path) { return CardOf(ReadCheckpoint(path)); }
+ModelCard Model::Inspect(const std::filesystem::path& path, const std::filesystem::path& mmproj) {
+  return CardOf(ReadCheckpoint(path, mmproj));
+}
 
 Model::Model(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Model::~Model() = default;
@@ -82,8 +86,32 @@ ImagePatches Model::PreparePicture(const RgbView& picture, int budget) const {
   return PreprocessImage(picture, budget, {}, parts_->weights.context);
 }
 
-Prompt Model::BuildPrompt(const std::vector<ChatMessage>& messages, std::span<const MediaItem> media) const {
-  return percept::BuildPrompt(parts_->tokenizer, parts_->tokens, RenderChat(messages, parts_->chat), media);
+std::shared_ptr<const SoftTokens> Model::ProjectSound(std::span<const float> samples) const {
+  const std::optional<FrameProjection>& frames = parts_->weights.frames;
+  if (!frames) {
+    throw ArgumentError("this model has no direct projection of sound");
+  }
+  if (samples.empty()) {
+    throw InputError("a clip without samples");
+  }
+  Matrix rows(frames->NumSoftTokens(static_cast<int64_t>(samples.size())), frames->decoder_hidden());
+  frames->Project(samples, rows.view());
+  return std::make_shared<const SoftTokens>(SoftTokens{std::move(rows)});
+}
+
+std::shared_ptr<TokenConstraint> Model::Constrain(std::shared_ptr<const Automaton> form, const Prompt& prompt,
+                                                  bool enable_thinking) const {
+  const StopRule stop_rule(parts_->config.text, parts_->generation, parts_->tokens);
+  const bool in_thought = OutputCollector::StartAfter(prompt.ids, parts_->tokens) == OutputCollector::Start::kReasoning;
+  return std::make_shared<TokenConstraint>(std::move(form), parts_->tokenizer, parts_->tokens, stop_rule.ids(),
+                                           TokenConstraint::Place{in_thought, enable_thinking});
+}
+
+Prompt Model::BuildPrompt(const std::vector<ChatMessage>& messages, std::span<const MediaItem> media,
+                          ChatOptions options) const {
+  options.closed_thought = parts_->closed_thought;
+  RequireToolTurnsAnswer(messages);
+  return percept::BuildPrompt(parts_->tokenizer, parts_->tokens, RenderChat(messages, options), media);
 }
 
 }  // namespace percept

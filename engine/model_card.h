@@ -12,8 +12,9 @@ namespace percept {
 
 // What there is to know about a checkpoint, for `percept model inspect`, for records and for messages.
 struct ModelCard {
-  std::string name;  // of the folder
+  std::string name;  // of the folder, or of the GGUF file without its ending
   std::string path;
+  bool is_gguf = false;  // else safetensors
 
   int64_t num_parameters = 0;  // values in all tensors
   int64_t num_tensors = 0;
@@ -25,6 +26,10 @@ struct ModelCard {
   int64_t num_audio_layers = 0;   // 0: no tower
   int default_image_budget = 0;   // soft tokens
   int default_frame_budget = 0;
+
+  std::vector<std::string> mechanisms;      // in words, with their sizes
+  std::vector<std::string> unused_tensors;  // known ones, which its files hold and no computation reads
+  std::string chat_template;                // in words
 
   std::string unsupported;  // every mechanism that this program does not run, in words; empty: it runs
 };

@@ -9,6 +9,8 @@ std::string_view FinishReasonName(FinishReason reason) {
       return "stop";
     case FinishReason::kLength:
       return "length";
+    case FinishReason::kLoop:
+      return "loop";
     case FinishReason::kCancelled:
       return "cancelled";
     case FinishReason::kFailed:

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "decoder/text/prompt.h"
+#include "decoder/text/sampling.h"
+#include "decoder/text/token_constraint.h"
 #include "kernels/core/tensor.h"
 
 namespace percept {
@@ -28,11 +30,12 @@ struct SoftTokens {
 enum class FinishReason : uint8_t {
   kStop,       // the model ended its answer
   kLength,     // max_tokens, or the end of the context
+  kLoop,       // the answer wrote the same again and again
   kCancelled,  // by Cancel, or because the engine was destroyed
   kFailed,     // a step failed; the reason is given in words
 };
 
-std::string_view FinishReasonName(FinishReason reason);  // "stop", "length", "cancelled", "failed"
+std::string_view FinishReasonName(FinishReason reason);  // "stop", "length", "loop", "cancelled", "failed"
 
 struct SequenceStats {
   int64_t num_prompt_rows = 0;
@@ -60,6 +63,8 @@ class SequenceListener {
  public:
   virtual ~SequenceListener() = default;
 
+  // Where the request asked for them: of the tokens that the next OnTokens brings, in their order.
+  virtual void OnLogprobs(std::span<const PickedLogprobs> /*logprobs*/) {}
   // New tokens of the answer, in order, at least one. Never a stop token.
   virtual void OnTokens(std::span<const int32_t> ids) = 0;
   // Terminal. `reason` is empty but for kFailed.
@@ -72,7 +77,12 @@ struct SequenceRequest {
   std::vector<std::shared_ptr<const SoftTokens>> media;
   int64_t max_tokens = 512;
   std::vector<int32_t> extra_stop_ids;  // beside those of the checkpoint
-  int priority = 0;                     // higher first; equal ones in the order of submission
+  Sampling sampling;                    // greedy, unless it says otherwise
+  std::optional<int> top_logprobs;      // asks for log-probabilities: of each token picked and of so many likeliest
+  // What the answer may be, made for this request alone (Model::Constrain); null: anything.
+  std::shared_ptr<TokenConstraint> constraint;
+  int64_t max_repeats = 0;  // a block of tokens written so often in a row ends the answer; 0: none does
+  int priority = 0;         // higher first; equal ones in the order of submission
 };
 
 }  // namespace percept

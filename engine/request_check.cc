@@ -58,6 +58,19 @@ void RequireMedia(const SequenceRequest& request, int64_t hidden_size) {
   }
 }
 
+constexpr int kMostLogprobs = 100;
+
+void RequireOutput(const SequenceRequest& request) {
+  RequireUsable(request.sampling);
+  const int top = request.top_logprobs.value_or(0);
+  if (top < 0 || top > kMostLogprobs) {
+    throw ArgumentError("top_logprobs is " + to_string(top) + ": expected 0 to " + to_string(kMostLogprobs));
+  }
+  if (request.max_repeats < 0 || request.max_repeats == 1) {
+    throw ArgumentError("max_repeats is " + to_string(request.max_repeats) + ": expected 0 (no limit) or at least 2");
+  }
+}
+
 }  // namespace
 
 void RequirePositive(int64_t value, const char* name) {
@@ -70,6 +83,7 @@ void RequireUsable(const SequenceRequest& request, const TextConfig& config, int
   const auto num_rows = static_cast<int64_t>(request.prompt.ids.size());
   RequirePositive(num_rows, "the number of prompt tokens");
   RequirePositive(request.max_tokens, "max_tokens");
+  RequireOutput(request);
   if (num_rows + 1 > context_tokens) {
     throw InputError("the prompt has " + to_string(num_rows) +
                      " tokens: with an answer of at least one it does not fit " + "the context of " +

@@ -6,18 +6,58 @@
 
 namespace percept {
 
-Sequence::Sequence(SequenceRequest the_request, std::shared_ptr<SequenceListener> the_listener)
-    : priority(the_request.priority), request(std::move(the_request)), listener(std::move(the_listener)) {
+Sequence::Sequence(SequenceRequest the_request, const TextConfig& config,
+                   std::shared_ptr<SequenceListener> the_listener)
+    : priority(the_request.priority),
+      request(std::move(the_request)),
+      listener(std::move(the_listener)),
+      loop_guard(request.max_repeats) {
   soft_rows_.reserve(request.prompt.spans.size());
   stats.num_prompt_rows = num_prompt_rows();
+  if (config.bidirectional == BidirectionalAttention::kMediaRuns) {
+    FindRuns(config);
+  }
 }
 
-Segment Sequence::NextSegment(int64_t max_rows) {
+// Pictures that touch are one run.
+void Sequence::FindRuns(const TextConfig& config) {
+  for (const SoftSpan& span : request.prompt.spans) {
+    for (int64_t row = span.first_row; row < int64_t{span.first_row} + span.num_rows; ++row) {
+      if (!config.joins_media_run(request.prompt.ids[static_cast<size_t>(row)])) {
+        continue;
+      }
+      if (runs_.empty() || runs_.back().end != row) {
+        runs_.push_back({row, row});
+      }
+      ++runs_.back().end;
+    }
+  }
+}
+
+int64_t Sequence::longest_run() const {
+  int64_t longest = 0;
+  for (const Run& run : runs_) {
+    longest = std::max(longest, run.end - run.begin);
+  }
+  return longest;
+}
+
+int64_t Sequence::ChunkEnd(int64_t begin, int64_t max_rows, bool alone) const {
+  const int64_t end = std::min(num_prompt_rows(), begin + max_rows);
+  for (const Run& run : runs_) {
+    if (run.begin < end && end < run.end) {
+      return run.begin == begin && alone ? run.end : run.begin;
+    }
+  }
+  return end;
+}
+
+Segment Sequence::NextSegment(int64_t max_rows, bool alone) {
   if (!prefilling()) {
     return {.cache = cache.get(), .ids = {&last_token, 1}, .soft_rows = {}, .num_output_rows = 1};
   }
   const int64_t begin = num_rows_done;
-  const int64_t end = std::min(num_prompt_rows(), begin + max_rows);
+  const int64_t end = ChunkEnd(begin, max_rows, alone);
   soft_rows_.clear();
   for (size_t i = 0; i < request.prompt.spans.size(); ++i) {
     const SoftSpan& span = request.prompt.spans[i];

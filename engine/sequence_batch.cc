@@ -10,8 +10,8 @@
 namespace percept {
 namespace {
 
-StepLimits LimitsOfStep(const SequenceBatch::Limits& limits) {
-  return {.max_rows = limits.prefill_chunk_rows + limits.max_sequences,
+StepLimits LimitsOfStep(const SequenceBatch::Limits& limits, int64_t longest_run = 0) {
+  return {.max_rows = std::max(limits.prefill_chunk_rows, longest_run) + limits.max_sequences,
           .max_segments = limits.max_sequences,
           .max_output_rows = limits.max_sequences,
           .max_positions = limits.context_tokens};
@@ -43,8 +43,16 @@ int64_t SequenceBatch::PositionsOf(const Sequence& sequence) {
   return sequence.num_prompt_rows() + sequence.max_tokens - 1;
 }
 
+int64_t SequenceBatch::KvBytesOf(const Sequence& sequence) const {
+  return pool_.layout().WithRoomFor(sequence.longest_run()).SequenceBytes(PositionsOf(sequence));
+}
+
 std::unique_ptr<KvCache> SequenceBatch::Reserve(const Sequence& sequence) {
-  return pool_.Reserve(PositionsOf(sequence));
+  const StepLimits needed = LimitsOfStep(limits_, sequence.longest_run());
+  if (needed.max_rows > activations_.limits.max_rows) {
+    activations_ = Activations(decoder_.config(), needed);
+  }
+  return pool_.Reserve(PositionsOf(sequence), sequence.longest_run());
 }
 
 void SequenceBatch::Join(std::unique_ptr<Sequence> sequence) {
@@ -86,13 +94,15 @@ void SequenceBatch::Compose() {
   int64_t prompt_rows_left = limits_.prefill_chunk_rows;
   for (const auto& sequence : live_) {
     const bool prefill = sequence->prefilling();
-    if (prefill && prompt_rows_left == 0) {
+    const bool alone = prompt_rows_left == limits_.prefill_chunk_rows;
+    const Segment segment = sequence->NextSegment(prompt_rows_left, alone);
+    const auto num_rows = static_cast<int64_t>(segment.ids.size());
+    if (num_rows == 0) {
       continue;
     }
-    segments_.push_back(sequence->NextSegment(prompt_rows_left));
-    const auto num_rows = static_cast<int64_t>(segments_.back().ids.size());
+    segments_.push_back(segment);
     work_.push_back({sequence.get(), num_rows, prefill});
-    prompt_rows_left -= prefill ? num_rows : 0;
+    prompt_rows_left = std::max<int64_t>(0, prompt_rows_left - (prefill ? num_rows : 0));
   }
 }
 
@@ -123,7 +133,10 @@ void SequenceBatch::TracePhase(TraceEvent::Phase phase) const {
 }
 
 void SequenceBatch::Accept(Sequence& sequence, std::span<const float> logits) try {
-  const int32_t token = sampler_.Pick(logits);
+  const auto draw = static_cast<uint64_t>(sequence.stats.num_output_tokens);
+  TokenConstraint* const constraint = sequence.request.constraint.get();
+  const int32_t token =
+      sampler_.Pick(logits, sequence.request.sampling, draw, constraint == nullptr ? nullptr : constraint->Allowed());
   const auto now = Sequence::Clock::now();
   SequenceStats& stats = sequence.stats;
   if (sequence.num_rows_done == sequence.num_prompt_rows()) {
@@ -135,14 +148,27 @@ void SequenceBatch::Accept(Sequence& sequence, std::span<const float> logits) tr
     End(sequence, FinishReason::kStop);
     return;
   }
+  if (constraint != nullptr) {
+    constraint->Push(token);
+  }
   sequence.last_token = token;
   ++stats.num_output_tokens;
-  sequence.listener->OnTokens({&token, 1});
-  if (stats.num_output_tokens == sequence.max_tokens) {
+  Deliver(sequence, token, logits);
+  if (sequence.loop_guard.Push(token)) {
+    End(sequence, FinishReason::kLoop);
+  } else if (stats.num_output_tokens == sequence.max_tokens) {
     End(sequence, FinishReason::kLength);
   }
 } catch (...) {
   End(sequence, FinishReason::kFailed, CurrentFailureText());
+}
+
+void SequenceBatch::Deliver(Sequence& sequence, int32_t token, std::span<const float> logits) {
+  if (const std::optional<int> num_top = sequence.request.top_logprobs) {
+    const PickedLogprobs logprobs = LogprobsOf(logits, token, *num_top);
+    sequence.listener->OnLogprobs({&logprobs, 1});
+  }
+  sequence.listener->OnTokens({&token, 1});
 }
 
 void SequenceBatch::End(Sequence& sequence, FinishReason finish, std::string failure) {

@@ -10,14 +10,15 @@
 #include "decoder/model/text_decoder.h"
 #include "decoder/state/activations.h"
 #include "decoder/state/kv_cache.h"
-#include "decoder/text/sampler.h"
+#include "decoder/text/sampling.h"
 #include "engine/sequence.h"
 #include "kernels/core/trace.h"
 
 namespace percept {
 
 // The live sequences: they join and leave between steps, and each step takes all of them one step further. One thread
-// at a time. After the constructor only Join allocates (the keys and values of the sequence).
+// at a time. After the constructor only Reserve allocates, and what a request asks for: log-probabilities
+// and a constraint.
 class SequenceBatch {
  public:
   struct Limits {
@@ -36,7 +37,8 @@ class SequenceBatch {
   bool empty() const { return live_.empty(); }
   bool full() const { return static_cast<int64_t>(live_.size()) == limits_.max_sequences; }
 
-  // Room for the keys and values of `sequence`; null when there is not enough now. Throws std::bad_alloc.
+  // Room for the keys and values of `sequence`; null when there is not enough now. Makes the scratch of a step larger
+  // for a run that has to be whole and is longer than any before. Throws std::bad_alloc.
   std::unique_ptr<KvCache> Reserve(const Sequence& sequence);
   // Not when full. The sequence has its cache.
   void Join(std::unique_ptr<Sequence> sequence);
@@ -45,22 +47,24 @@ class SequenceBatch {
   void Cancel();
 
   // One decoder step: single rows of all sequences that decode, and up to prefill_chunk_rows prompt rows of those that
-  // do not, by priority. New tokens go to the listeners. A step that throws ends the sequences it was working on.
+  // do not, by priority; a run that has to be whole and is longer than that comes alone. New tokens go to the
+  // listeners. A step that throws ends the sequences it was working on.
   void Step();
 
   // A sequence that has ended, to be finished by the caller; null where there is none.
   std::unique_ptr<Sequence> TakeEnded();
 
-  static int64_t PositionsOf(const Sequence& sequence);  // that its keys and values take
-  const KvLayout& layout() const { return pool_.layout(); }
+  int64_t KvBytesOf(const Sequence& sequence) const;  // of its keys and values
 
   // Begins or ends the zone of each request that takes part in the step.
   void TracePhase(TraceEvent::Phase phase) const;
 
  private:
+  static int64_t PositionsOf(const Sequence& sequence);
   void Compose();
   void Forward();
   void Accept(Sequence& sequence, std::span<const float> logits);
+  static void Deliver(Sequence& sequence, int32_t token, std::span<const float> logits);
   void End(Sequence& sequence, FinishReason finish, std::string failure = {});
   void MoveEnded();
 
@@ -71,7 +75,7 @@ class SequenceBatch {
   };
 
   const TextDecoder& decoder_;
-  const GreedySampler sampler_;
+  Sampler sampler_;
   const Limits limits_;
   TraceSink* const trace_;
   Activations activations_;

@@ -53,7 +53,7 @@ void TowerBatch::Cancel() {
 void TowerBatch::Step() {
   try {
     RunLayer();
-    if (++next_layer_ == tower_.num_layers()) {
+    if (++next_layer_ >= tower_.num_layers()) {
       Finish();
     }
   } catch (...) {
@@ -70,7 +70,9 @@ void TowerBatch::RunLayer() {
   if (next_layer_ == 0) {
     Begin();
   }
-  batch_.RunLayer(next_layer_);
+  if (next_layer_ < tower_.num_layers()) {
+    batch_.RunLayer(next_layer_);
+  }
 }
 
 void TowerBatch::Begin() {

@@ -26,8 +26,8 @@ class TowerBatch {
   void Cancel();
 
   // One layer of the tower; before the first the patches are embedded, after the last the rows are pooled and projected
-  // and the pictures end. A step that throws ends all pictures. Allocates nothing but scratch for a larger batch than
-  // any before.
+  // and the pictures end; all in one step where the tower has no layers. A step that throws ends all pictures.
+  // Allocates nothing but scratch for a larger batch than any before.
   void Step();
 
   // A picture that has ended, to be finished by the caller; null where there is none.

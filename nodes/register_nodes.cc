@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nodes/register_nodes.h"
 
+#include "nodes/flow/register_flow_nodes.h"
+
 namespace percept::nodes {
 
-// The only list of node types: name it here, define it in the node's own file.
+// The only list of node types beside those of nodes/flow: name it here, define it in the node's own file.
 #define PERCEPT_NODES(X) \
+  X(AppSource)           \
+  X(AppSink)             \
   X(ImageFile)           \
+  X(SourceScript)        \
   X(EncodeVision)        \
   X(DecodeGemma4)        \
   X(SinkText)            \
@@ -19,6 +24,7 @@ void RegisterNodes(graph::Registry* registry) {
 #define REGISTER(name) Register##name(registry);
   PERCEPT_NODES(REGISTER)
 #undef REGISTER
+  RegisterFlowNodes(registry);
 }
 
 }  // namespace percept::nodes

@@ -53,21 +53,27 @@ Runtime::Runtime(RuntimeOptions options)
 Runtime::~Runtime() = default;
 
 Model& Runtime::OpenModel(const std::string& path) {
-  const std::filesystem::path wanted = path.empty() ? options_.default_model : std::filesystem::path(path);
-  if (wanted.empty()) {
+  return OpenModel(path.empty() ? default_files() : ModelFiles{.model = path, .mmproj = {}});
+}
+
+Model& Runtime::OpenModel(const ModelFiles& files) {
+  if (files.model.empty()) {
     throw ArgumentError("no model is given and this program has no default one");
   }
-  const std::filesystem::path key = std::filesystem::weakly_canonical(wanted);
+  const auto canonical = [](const std::string& file) {
+    return file.empty() ? file : std::filesystem::weakly_canonical(file).string();
+  };
   const std::lock_guard lock(models_mutex_);
-  std::unique_ptr<Model>& model = models_[key];
+  std::unique_ptr<Model>& model = models_[{canonical(files.model), canonical(files.mmproj)}];
   if (model == nullptr) {
     auto steps = std::make_unique<Steps>(*executor_);
     ModelOptions options;
     options.mode = options_.mode;
     options.max_isa = options_.max_isa;
+    options.mmproj = files.mmproj;
     options.engine.executor = steps.get();
     options.engine.trace = options_.trace;
-    model = Model::Open(wanted, options);
+    model = Model::Open(files.model, options);
     steps_.push_back(std::move(steps));
   }
   return *model;
@@ -75,6 +81,16 @@ Model& Runtime::OpenModel(const std::string& path) {
 
 std::unique_ptr<OutputClaim> Runtime::ClaimOutput(const std::filesystem::path& file) {
   return std::make_unique<OutputClaim>(*this, file);
+}
+
+std::vector<PartialOutput> Runtime::partial_outputs() const {
+  const std::lock_guard lock(outputs_mutex_);
+  return partial_outputs_;
+}
+
+void Runtime::AddPartialOutput(PartialOutput output) {
+  const std::lock_guard lock(outputs_mutex_);
+  partial_outputs_.push_back(std::move(output));
 }
 
 }  // namespace percept::nodes

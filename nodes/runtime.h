@@ -17,6 +17,7 @@
 #include "graph/run/executor.h"
 #include "kernels/core/trace.h"
 #include "kernels/cpu/context.h"
+#include "nodes/model_params.h"
 
 namespace percept::nodes {
 
@@ -35,14 +36,21 @@ struct InputLimits {
 };
 
 struct RuntimeOptions {
-  int num_workers = 0;                  // 0: as many as this process may use
-  std::filesystem::path default_model;  // of nodes whose `model` is not given
+  int num_workers = 0;                   // 0: as many as this process may use
+  std::filesystem::path default_model;   // of nodes whose `model` is not given
+  std::filesystem::path default_mmproj;  // that goes with it; empty: those in its folder, or none
   Mode mode = Mode::kFast;
   Isa max_isa = Isa::kAmxBf16;
   InputLimits limits;
   TextStream* standard_output = nullptr;  // outlives the runtime; null: "-" is refused
   int standard_input = -1;                // a file descriptor that sources with the path "-" read; -1: refused
   TraceSink* trace = nullptr;             // sees the steps of every engine; outlives the runtime
+};
+
+// What a sink had written when its run failed or was cancelled: the file that it would have replaced is as it was.
+struct PartialOutput {
+  std::string path;            // of the sink
+  std::filesystem::path kept;  // where the rows are
 };
 
 class Runtime;
@@ -76,13 +84,22 @@ class Runtime {
   graph::Executor& executor() { return *executor_; }
   const RuntimeOptions& options() const { return options_; }
 
-  // The model at `path` ("": the default one), opened on first use and kept. Any thread.
+  // The model at `path` ("": the default one, with its mmproj), opened on first use and kept. Any thread.
   // Throws CheckpointError as Model::Open, ArgumentError where there is no default.
   Model& OpenModel(const std::string& path);
+  // The same, of the files that a node's parameters name.
+  Model& OpenModel(const ModelFiles& files);
+  // What nodes run that name nothing.
+  ModelFiles default_files() const { return {options_.default_model.string(), options_.default_mmproj.string()}; }
 
   // For one sink, until it drops the claim. `file` has no symbolic links and no `..` in it. Any thread.
   // Throws ArgumentError where another claim of the file lives.
   std::unique_ptr<OutputClaim> ClaimOutput(const std::filesystem::path& file);
+
+  // Of all runs so far. Any thread.
+  std::vector<PartialOutput> partial_outputs() const;
+  // For sinks that keep what they had.
+  void AddPartialOutput(PartialOutput output);
 
  private:
   friend class OutputClaim;
@@ -94,10 +111,11 @@ class Runtime {
   // Destroyed in reverse: engines need the executor to finish, and its last tasks are steps.
   std::vector<std::unique_ptr<Steps>> steps_;
   std::unique_ptr<graph::Executor> executor_;
-  std::mutex outputs_mutex_;
+  mutable std::mutex outputs_mutex_;
   std::set<std::filesystem::path> outputs_;
+  std::vector<PartialOutput> partial_outputs_;
   std::mutex models_mutex_;
-  std::map<std::filesystem::path, std::unique_ptr<Model>> models_;
+  std::map<ModelFiles, std::unique_ptr<Model>> models_;
 };
 
 }  // namespace percept::nodes

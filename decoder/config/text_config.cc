@@ -7,17 +7,12 @@
 #include <charconv>
 #include <map>
 
+#include "decoder/config/layer_rules.h"
 #include "kernels/core/error.h"
 #include "kernels/weights/json_section.h"
 
 namespace percept {
 namespace {
-
-// Far above any model, and low enough that products of a few of them stay in 64 bits.
-constexpr int kMaxLayers = 1 << 12;
-constexpr int kMaxWidth = 1 << 20;
-constexpr int kMaxVocab = 1 << 24;
-constexpr int kMaxPositions = 1 << 30;
 
 const char* KindKey(AttentionKind kind) {
   return kind == AttentionKind::kSliding ? "sliding_attention" : "full_attention";
@@ -85,13 +80,6 @@ RopeSpec ReadRope(const JsonSection& text, AttentionKind kind, int head_dim) {
   return spec;
 }
 
-int RopeIdx(const RopeSpec& spec, std::vector<RopeSpec>* ropes) {
-  const auto found = std::find(ropes->begin(), ropes->end(), spec);
-  const int idx = static_cast<int>(found - ropes->begin());
-  if (found == ropes->end()) ropes->push_back(spec);
-  return idx;
-}
-
 class LayerReader {
  public:
   LayerReader(const JsonSection& text, TextConfig* config)
@@ -152,10 +140,7 @@ class LayerReader {
 
   int KvLayer(int layer_idx) const {
     if (config_.drafter) return TextConfig::kTargetKv;
-    if (!shares_kv(layer_idx)) return layer_idx;
-    for (int donor = num_layers_ - num_shared_ - 1; donor >= 0; --donor) {
-      if (kinds_[donor] == kinds_[layer_idx]) return donor;
-    }
+    if (const std::optional<int> layer = KeyValueLayer(kinds_, num_shared_, layer_idx)) return *layer;
     text_.Fail("num_kv_shared_layers", "leaves layer " + std::to_string(layer_idx) + " no " +
                                            KindKey(kinds_[layer_idx]) + " layer to take keys and values from");
   }
@@ -187,6 +172,35 @@ std::optional<DrafterConfig> ReadDrafter(const JsonSection& root) {
     drafter.num_selected_centroids = root.Int("centroid_intermediate_top_k", 1, drafter.num_centroids);
   }
   return drafter;
+}
+
+// What PackedInt4Source reads: 4 bits, symmetric, groups of 32, activations as they are.
+bool IsPackedInt4(const nlohmann::json& group) {
+  const nlohmann::json weights = group.value("weights", nlohmann::json::object());
+  const nlohmann::json expected = {
+      {"num_bits", 4}, {"type", "int"}, {"symmetric", true}, {"strategy", "group"}, {"group_size", 32}};
+  const auto is_null = [](const nlohmann::json& object, const char* key) {
+    return !object.contains(key) || object.at(key).is_null();
+  };
+  if (!weights.is_object() || !is_null(weights, "actorder") || !is_null(group, "input_activations")) return false;
+  for (const auto& [key, value] : expected.items()) {
+    if (!weights.contains(key) || weights.at(key) != value) return false;
+  }
+  return true;
+}
+
+// The method of a compression that this program does not read.
+std::string ReadCompression(const JsonSection& root) {
+  if (!root.Has("quantization_config")) return {};
+  const JsonSection compression = root.Section("quantization_config");
+  std::string method = compression.String("quant_method");
+  if (method != "compressed-tensors" || !compression.Has("config_groups")) return method;
+  const std::string common_format = compression.OptionalString("format").value_or("");
+  const JsonSection groups = compression.Section("config_groups");
+  const bool is_read = std::all_of(groups.object().begin(), groups.object().end(), [&](const nlohmann::json& group) {
+    return group.is_object() && group.value("format", common_format) == "pack-quantized" && IsPackedInt4(group);
+  });
+  return is_read ? "" : method + ", not symmetric groups of 32 codes of 4 bits";
 }
 
 BidirectionalAttention ReadBidirectional(const JsonSection& text) {
@@ -249,6 +263,34 @@ void RequireKnownForm(const JsonSection& text) {
   if (text.BoolOr("attention_bias", false)) text.Fail("attention_bias", "is true: no linear layer here has a bias");
 }
 
+// A file may state a full layer's sizes in both forms, but then alike.
+void RequireAgreement(const JsonSection& text, int layer_idx, const char* key, int value) {
+  const int stated = text.OptionalInt(key, 1, kMaxWidth).value_or(value);
+  if (stated != value) {
+    text.Fail(key, "is " + std::to_string(stated) + ", but per_layer_config gives layer " + std::to_string(layer_idx) +
+                       " " + std::to_string(value));
+  }
+}
+
+// What several keys say in contradiction to each other would otherwise be decided by the order of reading.
+void RequireConsistent(const JsonSection& root, const JsonSection& text, const TextConfig& config) {
+  for (int i = 0; i < config.num_layers(); ++i) {
+    const LayerConfig& layer = config.layers[static_cast<size_t>(i)];
+    if (layer.kind == AttentionKind::kFull && text.Has("per_layer_config")) {
+      RequireAgreement(text, i, "global_head_dim", layer.head_dim);
+      if (layer.k_eq_v) RequireAgreement(text, i, "num_global_key_value_heads", layer.num_kv_heads);
+    }
+  }
+  constexpr const char* kTied = "tie_word_embeddings";
+  if (root.Has(kTied) && text.Has(kTied) && root.BoolOr(kTied, true) != text.BoolOr(kTied, true)) {
+    root.Fail(kTied, "is not what text_config says");
+  }
+  const ConfigTokenIds& ids = config.token_ids;
+  if (ids.audio && (ids.audio == ids.image || ids.audio == ids.video)) {
+    root.Fail("audio_token_id", "is " + std::to_string(*ids.audio) + ", as that of pictures or frames");
+  }
+}
+
 }  // namespace
 
 int RopeSpec::num_rotated_pairs() const { return static_cast<int>(partial_factor * head_dim / 2); }
@@ -265,11 +307,10 @@ TextConfig ParseTextConfig(std::string_view json, const std::string& file) {
   config.bidirectional = ReadBidirectional(text);
   config.vision = ReadEncoder(root, "vision_config", "mm_embed_dim");
   config.audio = ReadEncoder(root, "audio_config", "audio_embed_dim");
-  if (root.Has("quantization_config")) {
-    config.weight_compression = root.Section("quantization_config").String("quant_method");
-  }
+  config.weight_compression = ReadCompression(root);
   LayerReader(text, &config).Read();
   config.token_ids = ReadTokenIds(root, text, config.vocab_size);
+  RequireConsistent(root, text, config);
   return config;
 }
 
@@ -279,24 +320,10 @@ TextConfig ReadTextConfig(const std::filesystem::path& file) {
 
 void RequireSupported(const TextConfig& config, const std::string& file) {
   std::vector<std::string> missing;
-  if (config.experts) {
-    missing.push_back("mixture-of-experts layers (num_experts " + std::to_string(config.experts->num_experts) + ")");
-  }
-  const auto shares_projection = [](const LayerConfig& layer) { return layer.k_eq_v; };
-  if (std::any_of(config.layers.begin(), config.layers.end(), shares_projection)) {
-    missing.push_back("values made from the key projection (attention_k_eq_v true)");
-  }
-  if (config.bidirectional == BidirectionalAttention::kMediaRuns) {
-    missing.push_back("bidirectional attention within pictures (use_bidirectional_attention 'vision')");
-  }
   if (config.bidirectional == BidirectionalAttention::kAll) {
     missing.push_back("bidirectional attention (use_bidirectional_attention 'all')");
   }
-  if (config.vision == EncoderKind::kDirectProjection) {
-    missing.push_back("pictures projected without a tower (vision_config.mm_embed_dim)");
-  }
   if (config.drafter) missing.push_back("drafting for another model (backbone_hidden_size)");
-  if (!config.tied_embeddings) missing.push_back("an output head of its own (tie_word_embeddings false)");
   if (!config.weight_compression.empty()) {
     missing.push_back("compressed weights (quant_method '" + config.weight_compression + "')");
   }

@@ -61,6 +61,14 @@ struct DrafterConfig {
 // Which tokens see later ones: none, those of the same run of image or video rows, or all.
 enum class BidirectionalAttention { kNone, kMediaRuns, kAll };
 
+// What the rows of a media run see beside what a causal mask shows them, where the model lets them see each other (spec
+// text-decoder 4). No file names it: the first is what the models were trained with.
+enum class MediaRunMask {
+  kSlidingLayers,    // in sliding layers: the later rows of their run
+  kSlidingTwoSided,  // likewise, but none that lies a window or more ahead
+  kAllLayers,        // in all layers: their whole run, the rows behind the window included
+};
+
 // How pictures or sound become soft tokens: not at all, by a tower, or by a projection of the raw values.
 enum class EncoderKind { kNone, kTower, kDirectProjection };
 
@@ -90,17 +98,23 @@ struct TextConfig {
   int ple_width = 0;  // width of the per-layer embeddings, 0: none
   int ple_vocab_size = 0;
   BidirectionalAttention bidirectional = BidirectionalAttention::kNone;
+  MediaRunMask media_run_mask = MediaRunMask::kSlidingLayers;  // under kMediaRuns; not read from the file
   std::optional<ExpertConfig> experts;
   std::optional<DrafterConfig> drafter;
   EncoderKind vision = EncoderKind::kNone;
   EncoderKind audio = EncoderKind::kNone;
-  std::string weight_compression;  // quantization_config.quant_method, empty: none
+  std::string weight_compression;  // quantization_config.quant_method that cannot be read; empty: none
   std::vector<LayerConfig> layers;
   std::vector<RopeSpec> ropes;
   ConfigTokenIds token_ids;
 
   int num_layers() const { return static_cast<int>(layers.size()); }
   bool owns_kv(int layer_idx) const { return layers[layer_idx].kv_layer_idx == layer_idx; }
+  bool is_placeholder(int32_t id) const {
+    return id == token_ids.image || id == token_ids.audio || id == token_ids.video;
+  }
+  // Whether a soft token in the place of `id` is part of a media run: pictures and frames, not sound.
+  bool joins_media_run(int32_t id) const { return id == token_ids.image || id == token_ids.video; }
   bool operator==(const TextConfig&) const = default;
 };
 

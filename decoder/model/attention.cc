@@ -29,9 +29,13 @@ void StoreKeysValues(const ForwardPass& pass, int layer_idx, ConstMatrixView y) 
   const MatrixView k = pass.Rows(act.k, width);  // [rows, kv_heads * head_dim]
   const MatrixView v = pass.Rows(act.v, width);  // [rows, kv_heads * head_dim]
   ops::Linear(pass.context, weights.k_proj, y, k, act.scratch);
-  ops::Linear(pass.context, weights.v_proj, y, v, act.scratch);
+  if (weights.v_proj.has_value()) {
+    ops::Linear(pass.context, *weights.v_proj, y, v, act.scratch);
+  }
+  // Values without a projection of their own are the raw keys: before those are normalised and rotated in place.
+  const MatrixView raw_v = weights.v_proj.has_value() ? v : k;
+  ops::RmsNorm(pass.context, raw_v, layer.head_dim, /*weight=*/nullptr, pass.eps(), v);
   NormAndRotate(pass, layer, weights.k_norm, k);
-  ops::RmsNorm(pass.context, v, layer.head_dim, /*weight=*/nullptr, pass.eps(), v);
   pass.Show(ForwardStage::kKey, layer_idx, k);
   pass.Show(ForwardStage::kValue, layer_idx, v);
   for (const SegmentRows& segment : act.rows.segments()) {

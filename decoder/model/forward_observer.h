@@ -7,14 +7,18 @@ namespace percept {
 
 // A tensor inside a forward pass, in the order in which a pass makes them.
 enum class ForwardStage {
-  kDecoderInput,       // [rows, hidden] rows that enter layer 0
-  kPerLayerEmbedding,  // [rows, layers * ple_width]
-  kQuery,              // [rows, heads * head_dim] after norm and rotation
-  kKey,                // [rows, kv_heads * head_dim] after norm and rotation; own keys only
-  kValue,              // [rows, kv_heads * head_dim] after norm; own values only
-  kAttentionOutput,    // [rows, heads * head_dim] before the output projection
-  kLayerOutput,        // [rows, hidden] the stream after the layer, layer_scalar included
-  kFinalNorm,          // [output rows, hidden]
+  kDecoderInput,         // [rows, hidden] rows that enter layer 0
+  kPerLayerEmbedding,    // [rows, layers * ple_width]
+  kQuery,                // [rows, heads * head_dim] after norm and rotation
+  kKey,                  // [rows, kv_heads * head_dim] after norm and rotation; own keys only
+  kValue,                // [rows, kv_heads * head_dim] after norm; own values only
+  kAttentionOutput,      // [rows, heads * head_dim] before the output projection
+  kRouterLogits,         // [rows, experts]
+  kRouterProbabilities,  // [rows, experts]
+  kExpertWeights,        // [rows, experts per token] of the chosen ones, best first
+  kExpertsOutput,        // [rows, hidden] their weighted sum, before its norm
+  kLayerOutput,          // [rows, hidden] the stream after the layer, layer_scalar included
+  kFinalNorm,            // [output rows, hidden]
 };
 
 // Looks into a forward pass, for comparisons with reference tensors. While one is given, all rows run through all

@@ -2,12 +2,29 @@
 #include "decoder/model/layer.h"
 
 #include "decoder/model/attention.h"
+#include "decoder/model/experts.h"
 #include "decoder/model/feed_forward.h"
 #include "decoder/model/per_layer_embedding.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/rms_norm.h"
 
 namespace percept {
+
+namespace {
+
+// branch = norm(branch) + norm(experts of x): the experts stand beside the dense branch.
+void AddExperts(const ForwardPass& pass, int layer_idx, MatrixView branch) {
+  const ExpertWeights& weights = *pass.layer_weights(layer_idx).experts;
+  const MatrixView x = pass.Rows(pass.activations.x);             // [rows, hidden]
+  const MatrixView normed = pass.Rows(pass.activations.normed);   // [rows, hidden]
+  const MatrixView sum = pass.Rows(pass.activations.expert_sum);  // [rows, hidden]
+  ops::RmsNorm(pass.context, branch, branch.cols, weights.dense_post_norm.data(), pass.eps(), branch);
+  ops::RmsNorm(pass.context, x, x.cols, weights.pre_norm.data(), pass.eps(), normed);
+  Experts(pass, layer_idx, x, normed, sum);
+  ops::RmsNormAdd(pass.context, sum, weights.post_norm.data(), pass.eps(), branch);
+}
+
+}  // namespace
 
 void RunLayer(const ForwardPass& pass, int layer_idx, bool is_last_with_keys) {
   const LayerWeights& weights = pass.layer_weights(layer_idx);
@@ -32,6 +49,9 @@ void RunLayer(const ForwardPass& pass, int layer_idx, bool is_last_with_keys) {
 
   ops::RmsNorm(pass.context, x, hidden, weights.pre_feedforward_norm.data(), pass.eps(), normed);
   FeedForward(pass, layer_idx, normed, branch);
+  if (weights.experts.has_value()) {
+    AddExperts(pass, layer_idx, branch);
+  }
   ops::RmsNormAdd(pass.context, branch, weights.post_feedforward_norm.data(), pass.eps(), x);
 
   if (weights.layer_input.has_value()) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "decoder/config/text_config.h"
@@ -20,9 +21,9 @@ enum class EmbeddingScale { kRoundedToTable, kUnrounded };
 float EmbeddingFactor(int64_t hidden_size, DType table_dtype, EmbeddingScale scale);
 
 struct KeyValueWeights {
-  ops::LinearWeight k_proj;   // [kv_heads * head_dim, hidden]
-  ops::LinearWeight v_proj;   // [kv_heads * head_dim, hidden]
-  std::vector<float> k_norm;  // [head_dim]
+  ops::LinearWeight k_proj;                 // [kv_heads * head_dim, hidden]
+  std::optional<ops::LinearWeight> v_proj;  // likewise; absent where values are made from the key projection
+  std::vector<float> k_norm;                // [head_dim]
 };
 
 struct AttentionWeights {
@@ -38,6 +39,17 @@ struct FeedForwardWeights {
   ops::LinearWeight down_proj;  // [hidden, mlp_width]
 };
 
+// Experts beside the dense branch of a layer.
+struct ExpertWeights {
+  ops::LinearWeight router;                 // [experts, hidden]
+  std::vector<float> router_scale;          // [hidden], hidden^(-1/2) included
+  std::vector<float> expert_scale;          // [experts]
+  std::vector<FeedForwardWeights> experts;  // mlp_width is the experts'
+  std::vector<float> dense_post_norm;       // [hidden] of the dense branch
+  std::vector<float> pre_norm;              // [hidden]
+  std::vector<float> post_norm;             // [hidden]
+};
+
 // What a layer does with its part of the per-layer embedding.
 struct LayerInputWeights {
   ops::LinearWeight gate;        // [ple_width, hidden]
@@ -51,6 +63,7 @@ struct LayerWeights {
   std::vector<float> post_attention_norm;   // [hidden]
   std::vector<float> pre_feedforward_norm;  // [hidden]
   FeedForwardWeights feed_forward;
+  std::optional<ExpertWeights> experts;
   std::vector<float> post_feedforward_norm;  // [hidden]
   std::optional<LayerInputWeights> layer_input;
   float layer_scalar = 0;
@@ -64,7 +77,8 @@ struct PerLayerEmbeddingWeights {
 };
 
 // The weights of a text decoder, const after load. Linear layers are packed once and the file's pages given back; the
-// two embedding tables stay mapped, so the checkpoint's files must outlive this.
+// two embedding tables stay mapped, so the checkpoint's files must outlive this. An output matrix of blocks is packed
+// too: of a table that it is tied to only the rows of tokens are read.
 struct TextWeights {
   // Claims every tensor of the text decoder by its exact name and shape (spec text-decoder 7), and marks those that are
   // known to be unused: keys and values of layers that read a donor's, non-persistent buffers, the output matrix where
@@ -76,10 +90,13 @@ struct TextWeights {
 
   ConstTensor embed_tokens;       // [vocab, hidden], mapped
   float embedding_scale = 0;      // sqrt(hidden)
-  ops::LinearWeight lm_head;      // [vocab, hidden], mapped: embed_tokens where tied
+  ops::LinearWeight lm_head;      // [vocab, hidden]; plain values mapped: embed_tokens where tied
   std::vector<float> final_norm;  // [hidden]
   std::optional<PerLayerEmbeddingWeights> per_layer;
   std::vector<LayerWeights> layers;
 };
+
+// Of the tensors of a checkpoint those that Bind marks as known to be unused, sorted.
+std::vector<std::string> UnusedTensors(const TextConfig& config, const TensorSource& source);
 
 }  // namespace percept

@@ -18,6 +18,9 @@ struct Widths {
   int64_t head_dim = 0;
   int64_t mlp = 0;
   int64_t per_layer = 0;
+  int64_t experts = 0;
+  int64_t experts_per_row = 0;
+  int64_t expert_rows = 0;
 
   explicit Widths(const TextConfig& config) : per_layer(int64_t{config.num_layers()} * config.ple_width) {
     for (const LayerConfig& layer : config.layers) {
@@ -26,13 +29,20 @@ struct Widths {
       head_dim = std::max(head_dim, int64_t{layer.head_dim});
       mlp = std::max(mlp, int64_t{layer.mlp_width});
     }
+    if (config.experts.has_value()) {
+      mlp = std::max(mlp, int64_t{config.experts->width});
+      experts = config.experts->num_experts;
+      experts_per_row = config.experts->num_experts_per_token;
+      expert_rows = config.hidden_size;
+    }
   }
 };
 
 size_t ScratchBytes(const TextConfig& config, const StepLimits& limits) {
   const Widths widths(config);
   const int64_t max_in = std::max({int64_t{config.hidden_size}, widths.q, widths.mlp, int64_t{config.ple_width}});
-  const int64_t max_out = std::max({int64_t{config.hidden_size}, widths.q, widths.mlp, widths.per_layer});
+  const int64_t max_out =
+      std::max({int64_t{config.hidden_size}, widths.q, widths.mlp, widths.per_layer, widths.experts});
   return std::max(
       {ops::LinearScratchBytes(limits.max_rows, max_in, max_out),
        ops::LinearScratchBytes(limits.max_output_rows, config.hidden_size, config.vocab_size),
@@ -66,6 +76,14 @@ Activations::Activations(const TextConfig& config, const StepLimits& step_limits
   for (Matrix* matrix : {&gate, &up}) {
     *matrix = Matrix(limits.max_rows, widths.mlp);
   }
+  routing.experts.resize(static_cast<size_t>(limits.max_rows * widths.experts_per_row));
+  routing.places.resize(routing.experts.size());
+  routing.starts.resize(static_cast<size_t>(widths.experts + 1));
+  routing.weights = Matrix(limits.max_rows, widths.experts_per_row);
+  probabilities = Matrix(limits.max_rows, widths.experts);
+  for (Matrix* matrix : {&expert_rows, &expert_sum}) {
+    *matrix = Matrix(limits.max_rows, widths.expert_rows);
+  }
   per_layer = Matrix(limits.max_rows, widths.per_layer);
   ple = Matrix(limits.max_rows, config.ple_width);
   hidden = Matrix(limits.max_output_rows, config.hidden_size);
@@ -98,8 +116,9 @@ int64_t Activations::BytesNeeded(const TextConfig& config, const StepLimits& lim
   }
   return 3 * matrix_bytes(limits.max_rows, config.hidden_size) + 2 * matrix_bytes(limits.max_rows, widths.q) +
          2 * matrix_bytes(limits.max_rows, widths.kv) + 2 * matrix_bytes(limits.max_rows, widths.mlp) +
-         matrix_bytes(limits.max_rows, widths.per_layer) + matrix_bytes(limits.max_rows, config.ple_width) +
-         matrix_bytes(limits.max_output_rows, config.hidden_size) +
+         matrix_bytes(limits.max_rows, widths.experts) + matrix_bytes(limits.max_rows, widths.experts_per_row) +
+         2 * matrix_bytes(limits.max_rows, widths.expert_rows) + matrix_bytes(limits.max_rows, widths.per_layer) +
+         matrix_bytes(limits.max_rows, config.ple_width) + matrix_bytes(limits.max_output_rows, config.hidden_size) +
          matrix_bytes(limits.max_output_rows, config.vocab_size) + angle_bytes +
          static_cast<int64_t>(ScratchBytes(config, limits));
 }

@@ -11,6 +11,16 @@
 
 namespace percept {
 
+// Which experts the rows of a step go through. Empty where a model has none.
+struct ExpertRouting {
+  // Place row * per_row + i is the i-th expert of a row, best first.
+  std::vector<int32_t> experts;  // [rows * per_row]
+  Matrix weights;                // [rows, per_row]
+  // Places expert after expert: those of expert e are [starts[e], starts[e + 1]).
+  std::vector<int32_t> starts;  // [experts + 1]
+  std::vector<int32_t> places;  // [rows * per_row]
+};
+
 // The scratch of a step, sized once for the most rows it may bring. One step at a time uses it.
 struct Activations {
   // Throws ArgumentError where a limit is not positive.
@@ -26,18 +36,22 @@ struct Activations {
   StepRows rows;             // the rows at work
   std::vector<int32_t> ids;  // [rows] placeholders replaced by pad
 
-  Matrix x;          // [rows, hidden] the residual stream
-  Matrix normed;     // [rows, hidden]
-  Matrix branch;     // [rows, hidden] what a sub-layer adds to the stream
-  Matrix q;          // [rows, heads * head_dim]
-  Matrix k, v;       // [rows, kv_heads * head_dim]
-  Matrix attended;   // [rows, heads * head_dim]
-  Matrix gate, up;   // [rows, mlp_width]
-  Matrix per_layer;  // [rows, layers * ple_width]
-  Matrix ple;        // [rows, ple_width]
-  Matrix hidden;     // [output rows, hidden] after the final norm
-  Matrix logits;     // [output rows, vocab]
-  Arena scratch;     // of the ops
+  Matrix x;         // [rows, hidden] the residual stream
+  Matrix normed;    // [rows, hidden]
+  Matrix branch;    // [rows, hidden] what a sub-layer adds to the stream
+  Matrix q;         // [rows, heads * head_dim]
+  Matrix k, v;      // [rows, kv_heads * head_dim]
+  Matrix attended;  // [rows, heads * head_dim]
+  Matrix gate, up;  // [rows, mlp_width], of the dense branch or of an expert
+  ExpertRouting routing;
+  Matrix probabilities;  // [rows, experts]
+  Matrix expert_rows;    // [rows, hidden] rows of one expert
+  Matrix expert_sum;     // [rows, hidden]
+  Matrix per_layer;      // [rows, layers * ple_width]
+  Matrix ple;            // [rows, ple_width]
+  Matrix hidden;         // [output rows, hidden] after the final norm
+  Matrix logits;         // [output rows, vocab]
+  Arena scratch;         // of the ops
 };
 
 }  // namespace percept

@@ -12,13 +12,13 @@
 
 namespace percept {
 
-KvCache::KvCache(KvPool& pool, const KvLayout& layout, int64_t max_positions, std::vector<Buffer> blocks)
+KvCache::KvCache(KvPool& pool, KvLayout layout, int64_t max_positions, std::vector<Buffer> blocks)
     : pool_(pool),
-      layout_(&layout),
+      layout_(std::move(layout)),
       max_positions_(max_positions),
       blocks_(std::move(blocks)),
-      rings_(static_cast<size_t>(layout.ring_bytes())) {
-  for (const KvLayout::Layer& layer : layout.layers) {
+      rings_(static_cast<size_t>(layout_.ring_bytes())) {
+  for (const KvLayout::Layer& layer : layout_.layers) {
     table_starts_.push_back(static_cast<int64_t>(tables_.size()));
     for (const int64_t offset : {layer.k_offset, layer.v_offset}) {
       if (layer.kind == AttentionKind::kSliding) {
@@ -36,7 +36,7 @@ KvCache::~KvCache() { pool_.GiveBack(*this); }
 
 float* KvCache::SlotRow(const KvLayout::Layer& layer, int64_t position, int64_t offset) const {
   if (layer.kind == AttentionKind::kSliding) {
-    return reinterpret_cast<float*>(rings_.get()) + offset + position % layout_->ring_rows * layer.width();
+    return reinterpret_cast<float*>(rings_.get()) + offset + position % layout_.ring_rows * layer.width();
   }
   const Buffer& block = blocks_[static_cast<size_t>(position / KvLayout::kBlockRows)];
   return reinterpret_cast<float*>(block.get()) + offset + position % KvLayout::kBlockRows * layer.width();
@@ -44,10 +44,10 @@ float* KvCache::SlotRow(const KvLayout::Layer& layer, int64_t position, int64_t 
 
 void KvCache::Store(int layer_idx, int64_t first_position, ConstMatrixView k, ConstMatrixView v) {
   const KvLayout::Layer& layer =
-      layout_->layers[static_cast<size_t>(layout_->layer_places[static_cast<size_t>(layer_idx)])];
+      layout_.layers[static_cast<size_t>(layout_.layer_places[static_cast<size_t>(layer_idx)])];
   PERCEPT_CHECK(layer.layer_idx == layer_idx);  // a layer never writes its donor's keys and values
   PERCEPT_CHECK(k.rows == v.rows && k.cols == layer.width() && v.cols == layer.width());
-  PERCEPT_CHECK(k.rows <= layout_->max_segment_rows && first_position >= num_positions_);
+  PERCEPT_CHECK(k.rows <= layout_.max_segment_rows && first_position >= num_positions_);
   PERCEPT_CHECK(first_position + k.rows <= max_positions_);
   const size_t row_bytes = static_cast<size_t>(layer.width()) * sizeof(float);
   for (int64_t row = 0; row < k.rows; ++row) {
@@ -57,11 +57,11 @@ void KvCache::Store(int layer_idx, int64_t first_position, ConstMatrixView k, Co
 }
 
 ops::KeyValueView KvCache::View(int layer_idx) const {
-  const size_t place = static_cast<size_t>(layout_->layer_places[static_cast<size_t>(layer_idx)]);
-  const KvLayout::Layer& layer = layout_->layers[place];
+  const size_t place = static_cast<size_t>(layout_.layer_places[static_cast<size_t>(layer_idx)]);
+  const KvLayout::Layer& layer = layout_.layers[place];
   const bool is_ring = layer.kind == AttentionKind::kSliding;
   const int64_t num_blocks = is_ring ? 1 : static_cast<int64_t>(blocks_.size());
-  const int64_t block_rows = is_ring ? layout_->ring_rows : KvLayout::kBlockRows;
+  const int64_t block_rows = is_ring ? layout_.ring_rows : KvLayout::kBlockRows;
   const float* const* table = tables_.data() + table_starts_[place];
   return {.k_blocks = table,
           .v_blocks = table + num_blocks,
@@ -91,9 +91,10 @@ KvPool::KvPool(const TextConfig& config, int64_t max_segment_rows, int64_t max_b
     : layout_(config, RequirePositive(max_segment_rows, "max_segment_rows")),
       max_bytes_(RequirePositive(max_bytes, "max_bytes")) {}
 
-std::unique_ptr<KvCache> KvPool::Reserve(int64_t max_positions) {
+std::unique_ptr<KvCache> KvPool::Reserve(int64_t max_positions, int64_t segment_rows) {
   RequirePositive(max_positions, "max_positions");
-  const int64_t needed_bytes = layout_.SequenceBytes(max_positions);
+  KvLayout layout = layout_.WithRoomFor(segment_rows);
+  const int64_t needed_bytes = layout.SequenceBytes(max_positions);
   if (needed_bytes > max_bytes_) {
     throw InputError("a sequence of " + std::to_string(max_positions) + " tokens needs " +
                      std::to_string(needed_bytes) + " bytes for its keys and values, the KV limit is " +
@@ -111,7 +112,7 @@ std::unique_ptr<KvCache> KvPool::Reserve(int64_t max_positions) {
   TrimFreeBlocks(max_bytes_ - reserved_bytes_ - needed_bytes);
   free_blocks_.reserve(free_blocks_.size() +
                        static_cast<size_t>(blocks_in_use_ + num_blocks));  // GiveBack may not throw
-  std::unique_ptr<KvCache> cache(new KvCache(*this, layout_, max_positions, std::move(blocks)));
+  std::unique_ptr<KvCache> cache(new KvCache(*this, std::move(layout), max_positions, std::move(blocks)));
   reserved_bytes_ += needed_bytes;
   blocks_in_use_ += num_blocks;
   return cache;

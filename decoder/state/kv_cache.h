@@ -23,8 +23,8 @@ class KvCache {
 
   int64_t num_positions() const { return num_positions_; }  // that all layers hold
   int64_t max_positions() const { return max_positions_; }
-  int64_t size_bytes() const { return layout_->SequenceBytes(max_positions_); }
-  const KvLayout& layout() const { return *layout_; }
+  int64_t size_bytes() const { return layout_.SequenceBytes(max_positions_); }
+  const KvLayout& layout() const { return layout_; }
 
   // Writes positions first_position... of a layer that owns its keys and values. k, v: [rows, kv_heads * head_dim].
   // A ring forgets what lies ring_rows behind, so rows are at most layout().max_segment_rows.
@@ -38,12 +38,12 @@ class KvCache {
 
  private:
   friend class KvPool;
-  KvCache(KvPool& pool, const KvLayout& layout, int64_t max_positions, std::vector<Buffer> blocks);
+  KvCache(KvPool& pool, KvLayout layout, int64_t max_positions, std::vector<Buffer> blocks);
 
   float* SlotRow(const KvLayout::Layer& layer, int64_t position, int64_t offset) const;
 
   KvPool& pool_;
-  const KvLayout* layout_;
+  const KvLayout layout_;
   int64_t max_positions_;
   int64_t num_positions_ = 0;
   std::vector<Buffer> blocks_;  // of the full layers, in position order
@@ -62,9 +62,10 @@ class KvPool {
   KvPool(const KvPool&) = delete;
   KvPool& operator=(const KvPool&) = delete;
 
-  // Reserves room for a sequence of up to max_positions tokens. Null when there is not enough left now, and will be
-  // when other sequences end. Throws InputError when the pool could not hold it even alone.
-  std::unique_ptr<KvCache> Reserve(int64_t max_positions);
+  // Reserves room for a sequence of up to max_positions tokens, which may bring segments of segment_rows where that is
+  // more than max_segment_rows. Null when there is not enough left now, and will be when other sequences end. Throws
+  // InputError when the pool could not hold it even alone.
+  std::unique_ptr<KvCache> Reserve(int64_t max_positions, int64_t segment_rows = 0);
 
   const KvLayout& layout() const { return layout_; }
   int64_t max_bytes() const { return max_bytes_; }

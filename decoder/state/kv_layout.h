@@ -28,18 +28,24 @@ struct KvLayout {
   // max_segment_rows: the most rows of one sequence that a step computes (chunk, picture run kept whole, draft + 1).
   // A ring then holds window - 1 rows behind the first of them.
   KvLayout(const TextConfig& config, int64_t max_segment_rows);
+  // The same with larger rings, where a segment may have more rows than this layout's.
+  KvLayout WithRoomFor(int64_t segment_rows) const;
 
   int64_t BlocksFor(int64_t positions) const { return (positions + kBlockRows - 1) / kBlockRows; }
   int64_t SequenceBytes(int64_t positions) const { return BlocksFor(positions) * block_bytes() + ring_bytes(); }
   int64_t block_bytes() const { return block_floats * int64_t{sizeof(float)}; }
   int64_t ring_bytes() const { return ring_floats * int64_t{sizeof(float)}; }
 
+  int64_t window = 0;
   int64_t max_segment_rows = 0;
   int64_t ring_rows = 0;
   int64_t block_floats = 0;       // of one block
   int64_t ring_floats = 0;        // of all rings of a sequence
   std::vector<Layer> layers;      // those with keys and values of their own, in model order
   std::vector<int> layer_places;  // [num_layers] into `layers`: the place of the keys and values that the layer reads
+
+ private:
+  void Place(int64_t max_rows);
 };
 
 // Bytes that the keys and values of one sequence of up to `positions` tokens take.

@@ -15,7 +15,8 @@ struct SoftRows {
   ConstMatrixView rows;  // [n, hidden]
 };
 
-// The next rows of one sequence: a chunk of its prompt, or the token it sampled last.
+// The next rows of one sequence: a chunk of its prompt, or the token it sampled last. Where the model lets the rows of
+// a media run see each other, a run lies in one segment: its rows would not see what comes in a later one.
 struct Segment {
   KvCache* cache = nullptr;             // the rows' positions follow those it holds
   std::span<const int32_t> ids;         // [rows], at least one

@@ -38,8 +38,8 @@ class StepRows {
  public:
   StepRows(const TextConfig& config, const StepLimits& limits);
 
-  // Takes the rows of the segments. Throws ArgumentError when they do not fit the limits or a cache's room, or when two
-  // of them share a cache.
+  // Takes the rows of the segments. Throws ArgumentError when they do not fit the limits or a cache's room, when two of
+  // them share a cache, or when soft rows do not lie on placeholders.
   void Plan(std::span<const Segment> segments);
   // Drops all rows but each segment's output rows.
   void KeepOutputRows();
@@ -48,21 +48,25 @@ class StepRows {
 
   int64_t num_rows() const { return num_rows_; }
   std::span<const SegmentRows> segments() const { return segments_; }
-  std::span<const ops::KeyRange> key_ranges(AttentionKind kind) const;  // [rows] causal, within the window if sliding
+  std::span<const ops::KeyRange> key_ranges(AttentionKind kind) const;  // [rows]
   ConstMatrixView cos(int rope_idx) const;                              // [rows, head_dim / 2]
   ConstMatrixView sin(int rope_idx) const;
 
  private:
   void CheckSegment(const Segment& segment, std::span<const Segment> before) const;
+  void CheckSoftRows(const Segment& segment) const;
+  void FindRuns(const Segment& segment, const SegmentRows& rows);
   void PlaceRows();
+  ops::KeyRange KeysOf(AttentionKind kind, size_t row) const;
 
+  TextConfig config_;
   StepLimits limits_;
-  int64_t window_;
   std::vector<std::vector<float>> frequencies_;  // [ropes][head_dim / 2]
   int64_t num_rows_ = 0;
   std::vector<SegmentRows> segments_;
   std::vector<int64_t> output_rows_;
   std::vector<int64_t> positions_;                        // [rows]
+  std::vector<ops::KeyRange> runs_;                       // [rows] positions of the row's media run, empty in none
   std::array<std::vector<ops::KeyRange>, 2> key_ranges_;  // [AttentionKind][rows]
   std::vector<Matrix> cos_, sin_;                         // [ropes]
 };

@@ -21,6 +21,7 @@ SpecialTokens FindSpecialTokens(const Tokenizer& tokenizer) {
   tokens.tool_call_close = id("<tool_call|>");
   tokens.tool_response_open = id("<|tool_response>");
   tokens.tool_response_close = id("<tool_response|>");
+  tokens.string_mark = id("<|\"|>");
   tokens.channel_open = id("<|channel>");
   tokens.channel_close = id("<channel|>");
   tokens.turn_open = id("<|turn>");

@@ -13,6 +13,7 @@ namespace percept {
 struct SpecialTokens {
   int32_t pad, eos, bos;
   int32_t tool_call_open, tool_call_close, tool_response_open, tool_response_close;
+  int32_t string_mark;  // <|"|>, which begins and ends a string in a call
   int32_t channel_open, channel_close;
   int32_t turn_open, turn_close;
   int32_t boi, image, eoi;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "decoder/text/tokenizer.h"
 
+#include <utf8.h>
+
 #include "decoder/text/space_mark.h"
 #include "decoder/text/utf8.h"
 #include "decoder/text/word_encoder.h"
@@ -14,14 +16,13 @@ constexpr size_t kMaxTextBytes = size_t{1} << 29;
 
 std::string WithSpaceMarks(std::string_view segment) {
   std::string marked;
-  marked.reserve(segment.size() + segment.size() / 4);
-  for (char byte : segment) {
-    if (byte == ' ') {
-      marked += kSpaceMark;
-    } else {
-      marked += byte;
-    }
+  marked.reserve(segment.size() + segment.size() / 2);
+  for (size_t space = segment.find(' '); space != std::string_view::npos; space = segment.find(' ')) {
+    marked.append(segment.substr(0, space));
+    marked.append(kSpaceMark);
+    segment.remove_prefix(space + 1);
   }
+  marked.append(segment);
   return marked;
 }
 
@@ -30,8 +31,6 @@ std::string MergeName(const std::string& source, const TokenizerParts& parts, si
   return source + ": merge " + std::to_string(rank) + " of '" + std::string(left) + "' and '" + std::string(right) +
          "'";
 }
-
-bool BeginsCodePoint(char byte) { return (static_cast<uint8_t>(byte) & 0xC0) != 0x80; }
 
 // The text of all spans, and its trusted stretches as [begin, end).
 struct FlatText {
@@ -64,6 +63,9 @@ Tokenizer::Tokenizer(const TokenizerParts& parts, std::string source)
   std::string joined;
   for (size_t rank = 0; rank < parts.merges.size(); ++rank) {
     const auto& [left, right] = parts.merges[rank];
+    if (left.empty() || right.empty()) {
+      throw CheckpointError(MergeName(source_, parts, rank) + " joins an empty piece, which would never end");
+    }
     joined.assign(left);
     joined += right;
     const std::optional<int32_t> left_id = vocabulary_.Find(left);
@@ -72,6 +74,9 @@ Tokenizer::Tokenizer(const TokenizerParts& parts, std::string source)
     if (!left_id || !right_id || !result) {
       const std::string missing = !left_id ? std::string(left) : !right_id ? std::string(right) : joined;
       throw CheckpointError(MergeName(source_, parts, rank) + ": the vocabulary has no piece '" + missing + "'");
+    }
+    if (byte_of(*left_id) || byte_of(*right_id)) {
+      throw CheckpointError(MergeName(source_, parts, rank) + " joins a piece that stands for a byte");
     }
     // A special token must not grow from ordinary characters: anybody could then write one.
     if (is_special(*result)) continue;
@@ -116,15 +121,24 @@ std::vector<int32_t> Tokenizer::Encode(std::span<const TextSpan> spans) const {
 void Tokenizer::EncodeSegment(std::string_view segment, std::vector<int32_t>* ids) const {
   if (segment.empty()) return;
   const std::string marked = WithSpaceMarks(segment);
-  const std::string_view text = marked;
-  WordEncoder encoder(vocabulary_, merges_);
-  size_t word = 0;
-  for (size_t pos = 1; pos < text.size(); ++pos) {
-    if (!BeginsCodePoint(text[pos]) || !cut_rule_.CanCut(text, pos)) continue;
-    encoder.Append(text.substr(word, pos - word), ids);
-    word = pos;
+  WordEncoder encoder(vocabulary_, merges_, marked.size());
+  const char* const end = marked.data() + marked.size();
+  const char* word = marked.data();
+  const char* next = word;
+  const auto read = [&next] {
+    // Most text is ASCII, and this is in the way of every character.
+    return static_cast<uint8_t>(*next) < 0x80 ? static_cast<char32_t>(*next++) : utf8::unchecked::next(next);
+  };
+  for (char32_t before = read(); next != end;) {
+    const char* const place = next;
+    const char32_t after = read();
+    if (cut_rule_.CanCut(before, after)) {
+      encoder.Append({word, static_cast<size_t>(place - word)}, ids);
+      word = place;
+    }
+    before = after;
   }
-  encoder.Append(text.substr(word), ids);
+  encoder.Append({word, static_cast<size_t>(end - word)}, ids);
 }
 
 std::string Tokenizer::Decode(std::span<const int32_t> ids, bool keep_special) const {

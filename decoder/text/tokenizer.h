@@ -14,6 +14,7 @@
 #include "decoder/text/cut_rule.h"
 #include "decoder/text/merge_table.h"
 #include "decoder/text/vocabulary.h"
+#include "kernels/weights/gguf_metadata.h"
 
 namespace percept {
 
@@ -44,6 +45,8 @@ class Tokenizer {
   // Reads tokenizer.json.
   static Tokenizer FromFile(const std::filesystem::path& file);
   static Tokenizer FromJson(std::string_view json, const std::string& source);
+  // Reads the tokenizer of a GGUF file. Throws CheckpointError.
+  static Tokenizer FromGguf(const GgufMetadata& metadata);
 
   // Merges run across span borders; nothing is added in front. A byte that is not UTF-8 becomes U+FFFD.
   std::vector<int32_t> Encode(std::span<const TextSpan> spans) const;

@@ -76,6 +76,10 @@ Vocabulary::Vocabulary(std::span<const std::string_view> pieces, std::span<const
   slots_.resize(std::bit_ceil(std::max<size_t>(16, 2 * all.size())));
   byte_ids_.fill(-1);
   for (int32_t id = 0; id < size(); ++id) Insert(id, source);
+  for (size_t code = 0; code < ascii_ids_.size(); ++code) {
+    const char piece = static_cast<char>(code);
+    ascii_ids_[code] = FindNormal({&piece, 1});
+  }
   for (int byte = 0; byte < 256; ++byte) {
     if (byte_ids_[byte] >= 0) continue;
     constexpr char kDigits[] = "0123456789ABCDEF";
@@ -114,6 +118,11 @@ std::optional<int32_t> Vocabulary::Find(std::string_view text) const {
     if (slots_[slot].tag == Tag(hash) && piece(slots_[slot].id) == text) return slots_[slot].id;
   }
   return std::nullopt;
+}
+
+int32_t Vocabulary::FindNormal(std::string_view piece) const {
+  const std::optional<int32_t> id = Find(piece);
+  return id && kinds_[*id] == PieceKind::kNormal ? *id : -1;
 }
 
 std::optional<uint8_t> Vocabulary::byte_of(int32_t id) const {

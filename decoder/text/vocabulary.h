@@ -29,11 +29,16 @@ class Vocabulary {
   }
   PieceKind kind(int32_t id) const { return kinds_[id]; }
   std::optional<int32_t> Find(std::string_view piece) const;
+  // The ordinary piece of one code point; -1: there is none.
+  int32_t code_point_id(std::string_view code_point) const {
+    return code_point.size() == 1 ? ascii_ids_[static_cast<uint8_t>(code_point[0])] : FindNormal(code_point);
+  }
   // The piece <0xHH> of a byte.
   int32_t byte_id(uint8_t byte) const { return byte_ids_[byte]; }
   std::optional<uint8_t> byte_of(int32_t id) const;
 
  private:
+  int32_t FindNormal(std::string_view piece) const;
   void Insert(int32_t id, const std::string& source);
   size_t FirstSlot(size_t hash) const { return hash & (slots_.size() - 1); }
 
@@ -46,6 +51,7 @@ class Vocabulary {
   };
   std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
   std::array<int32_t, 256> byte_ids_;
+  std::array<int32_t, 128> ascii_ids_;
 };
 
 }  // namespace percept

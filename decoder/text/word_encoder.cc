@@ -2,7 +2,6 @@
 #include "decoder/text/word_encoder.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "decoder/text/utf8.h"
 #include "kernels/core/check.h"
@@ -21,9 +20,8 @@ void WordEncoder::Split(std::string_view word) {
     PERCEPT_CHECK(prefix.state == Utf8State::kComplete);
     const std::string_view code_point = word.substr(0, prefix.num_bytes);
     word.remove_prefix(prefix.num_bytes);
-    const std::optional<int32_t> id = vocabulary_.Find(code_point);
-    if (id && vocabulary_.kind(*id) == PieceKind::kNormal) {
-      AddSymbol(*id);
+    if (const int32_t id = vocabulary_.code_point_id(code_point); id >= 0) {
+      AddSymbol(id);
     } else {
       for (char byte : code_point) AddSymbol(vocabulary_.byte_id(static_cast<uint8_t>(byte)));
     }
@@ -71,6 +69,16 @@ void WordEncoder::MergeAll() {
 }
 
 void WordEncoder::Append(std::string_view word, std::vector<int32_t>* ids) {
+  if (const std::span<const int32_t> known = cache_.Find(word); !known.empty()) {
+    ids->insert(ids->end(), known.begin(), known.end());
+    return;
+  }
+  const size_t first = ids->size();
+  Encode(word, ids);
+  cache_.Keep(word, std::span(*ids).subspan(first));
+}
+
+void WordEncoder::Encode(std::string_view word, std::vector<int32_t>* ids) {
   Split(word);
   MergeAll();
   for (const Symbol& symbol : symbols_) {

@@ -7,14 +7,17 @@
 
 #include "decoder/text/merge_table.h"
 #include "decoder/text/vocabulary.h"
+#include "decoder/text/word_cache.h"
 
 namespace percept {
 
-// Byte-pair encoding of one word after another, O(n log n) in a word's code points. Keeps its scratch between words.
+// Byte-pair encoding of one word after another, O(n log n) in a word's code points. Keeps its scratch, and in a long
+// text short words with their ids, between words.
 class WordEncoder {
  public:
-  // Both outlive the encoder.
-  WordEncoder(const Vocabulary& vocabulary, const MergeTable& merges) : vocabulary_(vocabulary), merges_(merges) {}
+  // Vocabulary and merges outlive the encoder. num_text_bytes: of all words to come, about.
+  WordEncoder(const Vocabulary& vocabulary, const MergeTable& merges, size_t num_text_bytes)
+      : vocabulary_(vocabulary), merges_(merges), cache_(num_text_bytes) {}
 
   // Appends the word's ids. The word is valid UTF-8 of less than 2 GiB, with spaces already written as marks.
   void Append(std::string_view word, std::vector<int32_t>* ids);
@@ -34,6 +37,7 @@ class WordEncoder {
     int32_t result;
   };
 
+  void Encode(std::string_view word, std::vector<int32_t>* ids);
   void Split(std::string_view word);
   void AddSymbol(int32_t id);
   void AddCandidate(int32_t left);
@@ -42,6 +46,7 @@ class WordEncoder {
 
   const Vocabulary& vocabulary_;
   const MergeTable& merges_;
+  WordCache cache_;
   std::vector<Symbol> symbols_;
   std::vector<Candidate> heap_;
 };

@@ -26,6 +26,16 @@ std::array<int, 2> ReadConvChannels(const JsonSection& audio) {
   return channels;
 }
 
+// The raw samples of a frame are what the projector reads, whatever their number is called.
+void RequireFrames(const JsonSection& audio, int projector_width) {
+  for (const char* key : {"audio_embed_dim", "audio_samples_per_token"}) {
+    const int samples = audio.OptionalInt(key, 1, kMaxWidth).value_or(projector_width);
+    if (samples != projector_width) {
+      audio.Fail(key, "is " + std::to_string(samples) + ", but output_proj_dims is " + std::to_string(projector_width));
+    }
+  }
+}
+
 void ReadTower(const JsonSection& audio, AudioConfig* config) {
   config->width = audio.Int("hidden_size", 1, kMaxWidth);
   config->num_layers = audio.Int("num_hidden_layers", 1, kMaxLayers);
@@ -52,8 +62,11 @@ std::optional<AudioConfig> ParseAudioConfig(std::string_view json, const std::st
   const JsonSection audio = root.Section("audio_config");
   AudioConfig config;
   config.projector_width = audio.Int("output_proj_dims", 1, kMaxWidth);
+  config.rms_norm_eps = audio.OptionalNumber("rms_norm_eps").value_or(config.rms_norm_eps);
+  if (!(config.rms_norm_eps > 0)) audio.Fail("rms_norm_eps", "is not above 0");
   if (audio.Has("audio_embed_dim")) {
     config.form = AudioForm::kDirectProjection;
+    RequireFrames(audio, config.projector_width);
   } else {
     ReadTower(audio, &config);
   }

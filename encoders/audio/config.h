@@ -13,10 +13,11 @@ namespace percept {
 enum class AudioForm { kTower, kDirectProjection };
 
 // The sizes of an audio encoder (spec: audio, section 1). It names mechanisms, never a model. Only the tower has what
-// stands below projector_width.
+// stands below rms_norm_eps.
 struct AudioConfig {
   AudioForm form = AudioForm::kTower;
-  int projector_width = 0;  // of the rows that the projector reads
+  int projector_width = 0;  // of the rows that the projector reads; samples of a frame where it is direct
+  double rms_norm_eps = 1e-6;
   int width = 0;
   int num_layers = 0;
   int num_heads = 0;

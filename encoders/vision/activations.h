@@ -14,7 +14,7 @@ namespace percept {
 
 // Memory of a tower at work, sized once for a number of patches. What a layer needs of all rows at once (residual,
 // keys, values, angles) is held for all of them, the rest for one tile of rows at a time: 10080 patches of a tower 768
-// wide with an MLP of 3072 take 129 MB.
+// wide with an MLP of 3072 take 134 MB. A direct projection has no rows of what only a tower needs.
 // D = config.width, A = num_heads * head_dim, F = mlp_width.
 struct VisionActivations {
   static constexpr int64_t kMaxTileRows = 512;
@@ -31,15 +31,16 @@ struct VisionActivations {
   Buffer values;    // [max_patches, A], likewise
   Matrix cos;       // [max_patches, head_dim / 2], angles by x, then by y
   Matrix sin;       // [max_patches, head_dim / 2]
-  Matrix pooled;    // [max_patches / 9, D]
+  Matrix pooled;    // [max_patches / 9, D], or embedded cells
 
   Matrix normed;                          // [tile_rows, D]
+  Buffer rounded;                         // [tile_rows, max(D, F)] in bf16, input of products that read it so
   Matrix branch;                          // [tile_rows, D], what is added to the residual
   Matrix queries;                         // [tile_rows, A]
   Matrix attended;                        // [tile_rows, A]
   Matrix gate;                            // [tile_rows, F]
   Matrix up;                              // [tile_rows, F]
-  Matrix pixels;                          // [tile_rows, 768]
+  Matrix pixels;                          // [tile_rows, 768], or cells: [tile_rows, 6912]
   std::vector<int32_t> table_rows;        // [tile_rows]
   std::vector<int64_t> positions;         // [tile_rows]
   std::vector<ops::KeyRange> key_ranges;  // [tile_rows]

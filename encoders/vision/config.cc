@@ -2,7 +2,6 @@
 #include "encoders/vision/config.h"
 
 #include "encoders/vision/image_size.h"
-#include "kernels/core/error.h"
 #include "kernels/weights/json_section.h"
 
 namespace percept {
@@ -77,14 +76,6 @@ std::optional<VisionConfig> ParseVisionConfig(std::string_view json, const std::
 
 std::optional<VisionConfig> ReadVisionConfig(const std::filesystem::path& file) {
   return ParseVisionConfig(ReadTextFile(file), file.string());
-}
-
-void RequireSupported(const VisionConfig& config, const std::string& file) {
-  if (config.form == VisionForm::kDirectProjection) {
-    throw CheckpointError(file +
-                          ": this version cannot run pictures projected without a tower "
-                          "(vision_config.mm_embed_dim)");
-  }
 }
 
 }  // namespace percept

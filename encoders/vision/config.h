@@ -34,7 +34,4 @@ struct VisionConfig {
 std::optional<VisionConfig> ParseVisionConfig(std::string_view json, const std::string& file);
 std::optional<VisionConfig> ReadVisionConfig(const std::filesystem::path& file);
 
-// Throws CheckpointError that names the mechanism which this program cannot run.
-void RequireSupported(const VisionConfig& config, const std::string& file);
-
 }  // namespace percept

@@ -25,9 +25,12 @@ void CheckImageSize(ImageSize size) {
 
 void CheckImage(const RgbView& image) {
   CheckImageSize(image.size());
-  if (image.pixels == nullptr || image.stride_bytes < 3 * image.width) {
-    throw ArgumentError(Describe(image.size()) + " needs " + std::to_string(3 * image.width) +
-                        " bytes from row to row, not " + std::to_string(image.stride_bytes));
+  if (image.pixels == nullptr) {
+    throw InputError(Describe(image.size()) + " has no memory for them");
+  }
+  if (image.stride_bytes < 3 * image.width) {
+    throw InputError(Describe(image.size()) + " needs " + std::to_string(3 * image.width) +
+                     " bytes from row to row, not " + std::to_string(image.stride_bytes));
   }
 }
 

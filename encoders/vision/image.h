@@ -49,7 +49,7 @@ class RgbImage {
 // Throws InputError where a side is below 1 or above 2^31 - 1.
 void CheckImageSize(ImageSize size);
 
-// As CheckImageSize; throws ArgumentError where rows would overlap.
+// As CheckImageSize; throws InputError where there are no pixels and where rows would overlap.
 void CheckImage(const RgbView& image);
 
 }  // namespace percept

@@ -8,7 +8,8 @@
 
 namespace percept {
 
-// The way from the last layer to soft tokens, all in f32 (spec vision 3.6 to 3.8).
+// The way from the last layer (or from embedded cells: Project alone) to soft tokens, all in f32 (spec vision 3.6
+// to 3.8).
 
 // pooled = sqrt(D) * mean of each 3x3 cell; x: [patches, D], pooled: [soft tokens, D].
 void PoolCells(const VisionTower& tower, ConstMatrixView x, const PatchGrid& grid, MatrixView pooled);

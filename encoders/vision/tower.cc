@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "kernels/core/check.h"
 #include "kernels/core/error.h"
 #include "kernels/ops/rope.h"
 
@@ -13,7 +12,6 @@ namespace percept {
 
 VisionTower VisionTower::Bind(const VisionConfig& config, int64_t decoder_hidden, ClaimList& claims,
                               const KernelContext& context) {
-  PERCEPT_CHECK(config.form == VisionForm::kTower);
   return {config, decoder_hidden, BindVisionWeights(config, decoder_hidden, claims, context), context};
 }
 
@@ -23,10 +21,12 @@ VisionTower::VisionTower(const VisionConfig& config, int64_t decoder_hidden, Vis
       decoder_hidden_(decoder_hidden),
       weights_(std::move(weights)),
       context_(context),
-      rope_frequencies_(ops::RopeFrequencies(config.head_dim / 2, config.rope_theta)) {}
+      rope_frequencies_(config.form == VisionForm::kTower ? ops::RopeFrequencies(config.head_dim / 2, config.rope_theta)
+                                                          : std::vector<float>{}) {}
 
 void VisionTower::RequireFits(const PatchGrid& grid) const {
-  const int64_t longest = std::max(grid.columns, grid.rows);
+  const bool has_cells = config_.form == VisionForm::kDirectProjection;
+  const int64_t longest = std::max(grid.columns, grid.rows) / (has_cells ? kPoolSide_patches : 1);
   if (longest > config_.position_rows) {
     throw InputError("a picture of " + std::to_string(grid.columns) + "x" + std::to_string(grid.rows) +
                      " patches is too long for the model, which knows " + std::to_string(config_.position_rows) +

@@ -12,8 +12,9 @@
 
 namespace percept {
 
-// The attention tower that turns the patches of a picture into soft tokens (spec vision 3). Const after Bind; any
-// number of VisionBatch use it at once.
+// What turns the patches of a picture into soft tokens: an attention tower (spec vision 3), or a direct projection of
+// its cells, which is a tower without layers (spec vision 4). Const after Bind; any number of VisionBatch use it at
+// once.
 class VisionTower {
  public:
   // Claims every tensor of the tower and its projector, packs the matrices and releases their file pages. The position
@@ -29,7 +30,7 @@ class VisionTower {
   int64_t num_layers() const { return config_.num_layers; }
   int64_t decoder_hidden() const { return decoder_hidden_; }
 
-  // Throws InputError where a picture has more columns or rows of patches than the position table.
+  // Throws InputError where a picture has more columns or rows than the position table.
   void RequireFits(const PatchGrid& grid) const;
 
  private:

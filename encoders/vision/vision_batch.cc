@@ -2,6 +2,7 @@
 #include "encoders/vision/vision_batch.h"
 
 #include <algorithm>
+#include <array>
 
 #include "encoders/vision/projector.h"
 #include "kernels/core/check.h"
@@ -52,15 +53,35 @@ void VisionBatch::Begin(std::span<const ImagePatches* const> pictures) {
     PERCEPT_CHECK(rows.first + rows.count <= activations_.max_patches);
     pictures_.push_back({picture->grid, rows.first});
     num_rows_ += rows.count;
-    ForEachTile(rows, [&](const Tile& tile) {
-      const auto positions =
-          std::span(picture->positions)
-              .subspan(static_cast<size_t>(tile.first - rows.first), static_cast<size_t>(tile.count));
-      EmbedPatches(picture->values.Rows(tile.first - rows.first, tile.count), tile);
-      EmbedPositions(positions, tile);
-      ComputeAngles(positions, tile);
-    });
+    if (tower_.weights().cells.has_value()) {
+      EmbedPictureCells(*picture, {rows.first / kPatchesPerToken, rows.count / kPatchesPerToken});
+    } else {
+      EmbedPicture(*picture, rows);
+    }
   }
+}
+
+void VisionBatch::EmbedPicture(const ImagePatches& picture, const Tile& rows) {
+  ForEachTile(rows, [&](const Tile& tile) {
+    const auto positions = std::span(picture.positions)
+                               .subspan(static_cast<size_t>(tile.first - rows.first), static_cast<size_t>(tile.count));
+    EmbedPatches(picture.values.Rows(tile.first - rows.first, tile.count), tile);
+    EmbedPositions(positions, tile);
+    ComputeAngles(positions, tile);
+  });
+}
+
+// Into the rows that a tower pools into.
+void VisionBatch::EmbedPictureCells(const ImagePatches& picture, const Tile& rows) {
+  const CellWeights& weights = *tower_.weights().cells;
+  ForEachTile(rows, [&](const Tile& tile) {
+    const int64_t first = tile.first - rows.first;
+    const MatrixView pixels = activations_.pixels.Rows(0, tile.count);             // [tile, 6912]
+    const MatrixView embedded = activations_.pooled.Rows(tile.first, tile.count);  // [tile, D]
+    GatherCells(picture, first, pixels);
+    EmbedCells(weights, tower_.context(), pixels, embedded, activations_.scratch);
+    PlaceCells(weights, tower_.context(), picture.grid, first, activations_.branch.Rows(0, 1), embedded);
+  });
 }
 
 // x = (2v - 1) * patch_proj^T (spec vision 3.3)
@@ -114,12 +135,10 @@ void VisionBatch::ComputeKeysAndValues(const VisionLayerWeights& layer, const Ti
   const VisionConfig& config = tower_.config();
   const int64_t width = int64_t{config.num_heads} * config.head_dim;
   const auto eps = static_cast<float>(config.rms_norm_eps);
-  const MatrixView normed = activations_.normed.Rows(0, tile.count);                                      // [t, D]
   const MatrixView keys{FloatsOf(activations_.keys) + tile.first * width, tile.count, width, width};      // [t, A]
   const MatrixView values{FloatsOf(activations_.values) + tile.first * width, tile.count, width, width};  // [t, A]
-  Norm(ResidualOf(tile), layer.input_norm, normed);
-  Linear(layer.k_proj, normed, keys);
-  Linear(layer.v_proj, normed, values);
+  NormedProducts(ResidualOf(tile), layer.input_norm,
+                 std::array{Product{layer.k_proj, keys}, Product{layer.v_proj, values}});
   Norm(keys, layer.k_norm, keys);
   ops::RmsNorm(tower_.context(), values, config.head_dim, nullptr, eps, values);
   RotateHeads(tile, keys);
@@ -127,12 +146,10 @@ void VisionBatch::ComputeKeysAndValues(const VisionLayerWeights& layer, const Ti
 
 void VisionBatch::Attend(const VisionLayerWeights& layer, const Tile& tile) {
   const MatrixView x = ResidualOf(tile);                                  // [t, D]
-  const MatrixView normed = activations_.normed.Rows(0, tile.count);      // [t, D]
   const MatrixView queries = activations_.queries.Rows(0, tile.count);    // [t, A]
   const MatrixView attended = activations_.attended.Rows(0, tile.count);  // [t, A]
   const MatrixView branch = activations_.branch.Rows(0, tile.count);      // [t, D]
-  Norm(x, layer.input_norm, normed);
-  Linear(layer.q_proj, normed, queries);
+  NormedProducts(x, layer.input_norm, std::array{Product{layer.q_proj, queries}});
   Norm(queries, layer.q_norm, queries);
   RotateHeads(tile, queries);
   AttendWithinPictures(queries, tile, attended);
@@ -169,15 +186,17 @@ void VisionBatch::AttendWithinPictures(ConstMatrixView queries, const Tile& tile
 
 void VisionBatch::FeedForward(const VisionLayerWeights& layer, const Tile& tile) {
   const MatrixView x = ResidualOf(tile);                              // [t, D]
-  const MatrixView normed = activations_.normed.Rows(0, tile.count);  // [t, D]
   const MatrixView gate = activations_.gate.Rows(0, tile.count);      // [t, F]
   const MatrixView up = activations_.up.Rows(0, tile.count);          // [t, F]
   const MatrixView branch = activations_.branch.Rows(0, tile.count);  // [t, D]
-  Norm(x, layer.pre_mlp_norm, normed);
-  Linear(layer.gate_proj, normed, gate);
-  Linear(layer.up_proj, normed, up);
-  ops::GeluGate(tower_.context(), gate, up);
-  Linear(layer.down_proj, gate, branch);
+  NormedProducts(x, layer.pre_mlp_norm, std::array{Product{layer.gate_proj, gate}, Product{layer.up_proj, up}});
+  if (const auto gated = RoundedInput(std::array{Product{layer.down_proj, branch}}, tile.count)) {
+    ops::GeluGate(tower_.context(), gate, up, *gated);
+    ops::Linear(tower_.context(), layer.down_proj, *gated, branch, activations_.scratch);
+  } else {
+    ops::GeluGate(tower_.context(), gate, up);
+    Linear(layer.down_proj, gate, branch);
+  }
   NormAdd(branch, layer.post_mlp_norm, x);
 }
 
@@ -186,9 +205,12 @@ void VisionBatch::Finish(std::span<const MatrixView> soft_tokens) {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     const PatchGrid& grid = pictures_[i].grid;
     PERCEPT_CHECK(soft_tokens[i].rows == grid.num_soft_tokens() && soft_tokens[i].cols == tower_.decoder_hidden());
-    const MatrixView pooled = activations_.pooled.Rows(0, grid.num_soft_tokens());  // [soft tokens, D]
-    PoolCells(tower_, hidden(static_cast<int64_t>(i)), grid, pooled);
-    Standardize(tower_, pooled);
+    const int64_t first_token = pictures_[i].first_row / kPatchesPerToken;
+    const MatrixView pooled = activations_.pooled.Rows(first_token, grid.num_soft_tokens());  // [soft tokens, D]
+    if (!tower_.weights().cells.has_value()) {
+      PoolCells(tower_, hidden(static_cast<int64_t>(i)), grid, pooled);
+      Standardize(tower_, pooled);
+    }
     ForEachTile({0, pooled.rows}, [&](const Tile& tile) {
       Project(tower_, pooled.Rows(tile.first, tile.count), soft_tokens[i].Rows(tile.first, tile.count),
               activations_.scratch);
@@ -199,6 +221,37 @@ void VisionBatch::Finish(std::span<const MatrixView> soft_tokens) {
 ConstMatrixView VisionBatch::hidden(int64_t picture) const {
   const Extent& extent = pictures_.at(static_cast<size_t>(picture));
   return activations_.residual.Rows(extent.first_row, extent.grid.num_patches());
+}
+
+std::optional<ops::BF16Rows> VisionBatch::RoundedInput(std::span<const Product> products, int64_t rows) const {
+  const ops::ClipBounds& clip = products[0].weight.clip();
+  for (const Product& product : products) {
+    const ops::ClipBounds& other = product.weight.clip();
+    if (!ops::ReadsBF16(tower_.context(), product.weight) || other.input_min != clip.input_min ||
+        other.input_max != clip.input_max) {
+      return std::nullopt;
+    }
+  }
+  return ops::BF16Rows{.data = reinterpret_cast<uint16_t*>(activations_.rounded.get()),
+                       .rows = rows,
+                       .cols = products[0].weight.in_features(),
+                       .low = clip.input_min,
+                       .high = clip.input_max};
+}
+
+void VisionBatch::NormedProducts(ConstMatrixView x, const std::vector<float>& norm, std::span<const Product> products) {
+  if (const auto rounded = RoundedInput(products, x.rows)) {
+    ops::RmsNorm(tower_.context(), x, norm.data(), static_cast<float>(tower_.config().rms_norm_eps), *rounded);
+    for (const Product& product : products) {
+      ops::Linear(tower_.context(), product.weight, *rounded, product.y, activations_.scratch);
+    }
+    return;
+  }
+  const MatrixView normed = activations_.normed.Rows(0, x.rows);  // [t, D]
+  Norm(x, norm, normed);
+  for (const Product& product : products) {
+    Linear(product.weight, normed, product.y);
+  }
 }
 
 void VisionBatch::Linear(const ops::LinearWeight& weight, ConstMatrixView x, MatrixView y) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "encoders/vision/patches.h"
 #include "encoders/vision/tower.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/bf16_rows.h"
 
 namespace percept {
 
@@ -32,7 +34,7 @@ class VisionBatch {
   // Pools, projects and writes the soft tokens of picture i to soft_tokens[i]: [soft tokens, decoder_hidden].
   void Finish(std::span<const MatrixView> soft_tokens);
 
-  // The residual stream of a picture after what has run so far: [patches, width].
+  // The residual stream of a picture after what has run so far: [patches, width]. Of a tower only.
   ConstMatrixView hidden(int64_t picture) const;
 
  private:
@@ -51,6 +53,8 @@ class VisionBatch {
   void ForEachTile(Tile rows, Body&& body) const;
   MatrixView ResidualOf(const Tile& tile) const { return activations_.residual.Rows(tile.first, tile.count); }
 
+  void EmbedPicture(const ImagePatches& picture, const Tile& rows);
+  void EmbedPictureCells(const ImagePatches& picture, const Tile& rows);
   void EmbedPatches(ConstMatrixView values, const Tile& tile);
   void EmbedPositions(std::span<const PatchPosition> positions, const Tile& tile);
   void ComputeAngles(std::span<const PatchPosition> positions, const Tile& tile);
@@ -59,6 +63,15 @@ class VisionBatch {
   void AttendWithinPictures(ConstMatrixView queries, const Tile& tile, MatrixView out);
   void FeedForward(const VisionLayerWeights& layer, const Tile& tile);
 
+  // y = weight * x of products that share x.
+  struct Product {
+    const ops::LinearWeight& weight;
+    MatrixView y;
+  };
+
+  // x in bf16 where all products read it so and clip it alike.
+  std::optional<ops::BF16Rows> RoundedInput(std::span<const Product> products, int64_t rows) const;
+  void NormedProducts(ConstMatrixView x, const std::vector<float>& norm, std::span<const Product> products);
   void Linear(const ops::LinearWeight& weight, ConstMatrixView x, MatrixView y);
   void Norm(ConstMatrixView x, const std::vector<float>& weight, MatrixView y) const;
   void NormAdd(ConstMatrixView x, const std::vector<float>& weight, MatrixView residual) const;

@@ -24,6 +24,11 @@ class Binder {
 
   VisionWeights Bind() {
     VisionWeights weights;
+    weights.projector = Packed("model.embed_vision.embedding_projection.weight", {decoder_hidden_, width_});
+    if (config_.form == VisionForm::kDirectProjection) {
+      weights.cells = BindCellWeights(config_, claims_, context_);
+      return weights;
+    }
     weights.patch_proj = Packed(kTower + "patch_embedder.input_proj.weight", {width_, kPatchValues});
     BindPositions(weights);
     for (int i = 0; i < config_.num_layers; ++i) {
@@ -33,7 +38,6 @@ class Binder {
       weights.std_bias = claims_.ClaimFloats(kTower + "std_bias", {width_});
       weights.std_scale = claims_.ClaimFloats(kTower + "std_scale", {width_});
     }
-    weights.projector = Packed("model.embed_vision.embedding_projection.weight", {decoder_hidden_, width_});
     return weights;
   }
 

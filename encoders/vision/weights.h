@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "encoders/vision/cells.h"
 #include "encoders/vision/config.h"
 #include "kernels/core/tensor.h"
 #include "kernels/cpu/context.h"
@@ -30,6 +32,9 @@ struct VisionLayerWeights {
 };
 
 struct VisionWeights {
+  // Of a direct projection, which has nothing else but the projector.
+  std::optional<CellWeights> cells;
+
   ops::LinearWeight patch_proj;  // [D, 768]
   ConstTensor column_positions;  // [P, D], mapped
   ConstTensor row_positions;     // [P, D], mapped
@@ -39,8 +44,8 @@ struct VisionWeights {
   ops::LinearWeight projector;   // [H, D]
 };
 
-// Claims and packs them (spec vision 7.1). Throws CheckpointError: a tensor missing or of another shape, or clip bounds
-// that leave no value between them.
+// Claims and packs them (spec vision 7.1 and 7.2). Throws CheckpointError: a tensor missing or of another shape, or
+// clip bounds that leave no value between them.
 VisionWeights BindVisionWeights(const VisionConfig& config, int64_t decoder_hidden, ClaimList& claims,
                                 const KernelContext& context);
 

@@ -7,14 +7,16 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <numeric>
 #include <utility>
+
+#include "kernels/bench/random_blocks.h"
 
 namespace percept {
 namespace {
 
 constexpr size_t kPoolBytes = size_t{64} << 20;
 constexpr size_t kScaleBytes = size_t{1} << 20;
-constexpr float kWeightSpread = 0.03F;
 constexpr float kBound = 30.0F;
 
 // A linear congruential generator: its high bits are random enough for values nobody interprets.
@@ -93,40 +95,54 @@ AnonymousMemory::~AnonymousMemory() {
 }
 
 RandomSource::RandomSource(std::vector<RandomTensor> tensors)
-    : weights_(kPoolBytes), scales_(kScaleBytes), lower_bounds_(kScaleBytes), upper_bounds_(kScaleBytes) {
-  FillUniform(weights_.bytes(), -kWeightSpread, kWeightSpread);
+    : scales_(kScaleBytes), lower_bounds_(kScaleBytes), upper_bounds_(kScaleBytes) {
   FillUniform(scales_.bytes(), 0.5F, 1.0F);
   FillUniform(lower_bounds_.bytes(), -kBound, -kBound);
   FillUniform(upper_bounds_.bytes(), kBound, kBound);
   for (RandomTensor& tensor : tensors) {
-    const int64_t size_bytes = BytesOf(DType::kBF16, tensor.shape.elements());
-    ConstTensor view{.bytes = MemoryFor(tensor, size_bytes), .dtype = DType::kBF16, .shape = tensor.shape};
+    ConstTensor view{.bytes = MemoryFor(tensor), .dtype = tensor.dtype, .shape = tensor.shape};
     PERCEPT_CHECK(tensors_.emplace(std::move(tensor.name), view).second);
   }
 }
 
-const std::byte* RandomSource::MemoryFor(const RandomTensor& tensor, int64_t size_bytes) {
-  const auto size = static_cast<size_t>(size_bytes);
-  const auto shared = [size](const AnonymousMemory& memory) -> const std::byte* {
-    PERCEPT_CHECK(size <= memory.bytes().size());
+const std::byte* RandomSource::MemoryFor(const RandomTensor& tensor) {
+  const auto size = static_cast<size_t>(tensor.size_bytes());
+  const auto shared = [&](const AnonymousMemory& memory) -> const std::byte* {
+    PERCEPT_CHECK(size <= memory.bytes().size() && tensor.dtype == DType::kBF16);
     return memory.bytes().data();
   };
   switch (tensor.use) {
-    case RandomTensorUse::kRepacked:
-      return shared(weights_);
     case RandomTensorUse::kScale:
       return shared(scales_);
     case RandomTensorUse::kLowerBound:
       return shared(lower_bounds_);
     case RandomTensorUse::kUpperBound:
       return shared(upper_bounds_);
+    case RandomTensorUse::kRepacked:
     case RandomTensorUse::kReadByRow:
-      return tables_.emplace_back(AnonymousMemory::Repeated(weights_.bytes(), size)).bytes().data();
     case RandomTensorUse::kReadWhole:
-      FillRepeating(tables_.emplace_back(size).bytes(), weights_.bytes());
-      return tables_.back().bytes().data();
+      break;
   }
-  return nullptr;
+  const AnonymousMemory& pool = Pool(tensor.dtype);
+  if (tensor.use == RandomTensorUse::kReadWhole) {
+    FillRepeating(tables_.emplace_back(size).bytes(), pool.bytes());
+    return tables_.back().bytes().data();
+  }
+  if (tensor.use == RandomTensorUse::kRepacked && size <= pool.bytes().size()) {
+    return pool.bytes().data();
+  }
+  return tables_.emplace_back(AnonymousMemory::Repeated(pool.bytes(), size)).bytes().data();
+}
+
+const AnonymousMemory& RandomSource::Pool(DType dtype) {
+  AnonymousMemory& pool = pools_[dtype];
+  if (pool.bytes().empty()) {
+    const auto step =
+        std::lcm(static_cast<size_t>(sysconf(_SC_PAGESIZE)), static_cast<size_t>(Traits(dtype).block_bytes));
+    pool = AnonymousMemory(kPoolBytes / step * step);
+    FillRandomBlocks(dtype, pool.bytes());
+  }
+  return pool;
 }
 
 const ConstTensor* RandomSource::Find(std::string_view name) const {

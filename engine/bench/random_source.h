@@ -34,7 +34,7 @@ class AnonymousMemory {
 
 // How a tensor is used, and so what memory stands behind it.
 enum class RandomTensorUse : uint8_t {
-  kRepacked,    // read once while a model loads: all of these share one piece of memory
+  kRepacked,    // read once while a model loads: all of these of one type share one piece of memory
   kReadWhole,   // read in place, all of it (the output matrix): memory of its own
   kReadByRow,   // gathered by row: a large table repeats a small piece of memory
   kScale,       // norms and scalars: values around 1
@@ -46,10 +46,13 @@ struct RandomTensor {
   std::string name;
   Shape shape;
   RandomTensorUse use = RandomTensorUse::kRepacked;
+  DType dtype = DType::kBF16;
+
+  int64_t size_bytes() const { return BytesOf(dtype, shape.elements()); }
 };
 
-// A checkpoint that exists in memory alone: every tensor it is asked for in bf16, with values that look like weights
-// and are the same in every run. For measurements with the true shapes of a model whose weights are not at hand.
+// A checkpoint that exists in memory alone: every tensor it is asked for, with values that look like weights and are
+// the same in every run. For measurements with the true shapes of a model whose weights are not at hand.
 class RandomSource final : public TensorSource {
  public:
   // Throws std::bad_alloc.
@@ -61,10 +64,12 @@ class RandomSource final : public TensorSource {
   void ReleasePages(std::string_view name) const override;
 
  private:
-  const std::byte* MemoryFor(const RandomTensor& tensor, int64_t size_bytes);
+  const std::byte* MemoryFor(const RandomTensor& tensor);
+  // Whole blocks of a type, in whole pages.
+  const AnonymousMemory& Pool(DType dtype);
 
-  AnonymousMemory weights_;  // uniform around 0
-  AnonymousMemory scales_;   // uniform around 1
+  std::map<DType, AnonymousMemory> pools_;
+  AnonymousMemory scales_;  // uniform around 1
   AnonymousMemory lower_bounds_, upper_bounds_;
   std::vector<AnonymousMemory> tables_;
   std::map<std::string, ConstTensor, std::less<>> tensors_;

@@ -1,24 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/bench/random_tensors.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
-#include "encoders/vision/patches.h"
+#include "encoders/vision/cells.h"
 
 namespace percept {
 namespace {
 
 using Use = RandomTensorUse;
 
+bool DividesRows(DType dtype, int64_t width) { return width % Traits(dtype).block_elements == 0; }
+
+DType FittingType(DType dtype, int64_t width) {
+  if (DividesRows(dtype, width)) return dtype;
+  return DividesRows(DType::kQ80, width) ? DType::kQ80 : DType::kBF16;
+}
+
+DType EmbeddingType(DType dtype) {
+  const bool is_4_bit = dtype == DType::kQ40 || dtype == DType::kQ41 || dtype == DType::kQ4K;
+  return is_4_bit ? DType::kQ6K : dtype;
+}
+
 class TensorList {
  public:
-  void Linear(std::string name, int64_t out, int64_t in) { Add(std::move(name), {out, in}, Use::kRepacked); }
+  explicit TensorList(DType dtype) : dtype_(dtype) {}
+
+  void Linear(std::string name, int64_t out, int64_t in) { Add(std::move(name), {out, in}, Use::kRepacked, dtype_); }
+  void Experts(std::string name, int64_t num, int64_t out, int64_t in) {
+    Add(std::move(name), {num, out, in}, Use::kRepacked, dtype_);
+  }
+  void PlainLinear(std::string name, int64_t out, int64_t in) { Add(std::move(name), {out, in}, Use::kRepacked); }
+  void Embeddings(std::string name, int64_t num, int64_t width, Use use) {
+    Add(std::move(name), {num, width}, use, EmbeddingType(dtype_));
+  }
   void Vector(std::string name, int64_t width) { Add(std::move(name), {width}, Use::kScale); }
-  void Add(std::string name, const Shape& shape, Use use) { tensors_.push_back({std::move(name), shape, use}); }
+  void Add(std::string name, const Shape& shape, Use use, DType dtype = DType::kBF16) {
+    const int64_t width = shape.rank() > 0 ? shape[shape.rank() - 1] : 1;
+    tensors_.push_back({std::move(name), shape, use, FittingType(dtype, width)});
+  }
   std::vector<RandomTensor> Take() { return std::move(tensors_); }
 
  private:
+  const DType dtype_;
   std::vector<RandomTensor> tensors_;
 };
 
@@ -26,6 +53,18 @@ void AddLayerNorms(TensorList& list, const std::string& layer, int64_t width) {
   for (const char* norm :
        {"input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm"}) {
     list.Vector(layer + norm + ".weight", width);
+  }
+}
+
+void AddExperts(TensorList& list, const ExpertConfig& experts, const std::string& layer, int64_t hidden) {
+  list.PlainLinear(layer + "router.proj.weight", experts.num_experts, hidden);
+  list.Vector(layer + "router.scale", hidden);
+  list.Vector(layer + "router.per_expert_scale", experts.num_experts);
+  list.Experts(layer + "experts.gate_up_proj", experts.num_experts, 2 * experts.width, hidden);
+  list.Experts(layer + "experts.down_proj", experts.num_experts, hidden, experts.width);
+  for (const char* norm :
+       {"post_feedforward_layernorm_1", "pre_feedforward_layernorm_2", "post_feedforward_layernorm_2"}) {
+    list.Vector(layer + norm + ".weight", hidden);
   }
 }
 
@@ -39,7 +78,9 @@ void AddTextLayer(TensorList& list, const TextConfig& text, int layer_idx, const
   list.Vector(name + "self_attn.q_norm.weight", layer.head_dim);
   if (text.owns_kv(layer_idx)) {
     list.Linear(name + "self_attn.k_proj.weight", kv_width, hidden);
-    list.Linear(name + "self_attn.v_proj.weight", kv_width, hidden);
+    if (!layer.k_eq_v) {
+      list.Linear(name + "self_attn.v_proj.weight", kv_width, hidden);
+    }
     list.Vector(name + "self_attn.k_norm.weight", layer.head_dim);
   }
   list.Linear(name + "mlp.gate_proj.weight", layer.mlp_width, hidden);
@@ -47,6 +88,9 @@ void AddTextLayer(TensorList& list, const TextConfig& text, int layer_idx, const
   list.Linear(name + "mlp.down_proj.weight", hidden, layer.mlp_width);
   AddLayerNorms(list, name, hidden);
   list.Vector(name + "layer_scalar", 1);
+  if (text.experts) {
+    AddExperts(list, *text.experts, name, hidden);
+  }
   if (text.ple_width > 0) {
     list.Linear(name + "per_layer_input_gate.weight", text.ple_width, hidden);
     list.Linear(name + "per_layer_projection.weight", hidden, text.ple_width);
@@ -57,12 +101,15 @@ void AddTextLayer(TensorList& list, const TextConfig& text, int layer_idx, const
 void AddText(TensorList& list, const TextConfig& text) {
   const std::string model = "model.language_model.";
   const int64_t hidden = text.hidden_size;
-  list.Add(model + "embed_tokens.weight", {text.vocab_size, hidden}, Use::kReadWhole);
+  list.Embeddings(model + "embed_tokens.weight", text.vocab_size, hidden, Use::kReadWhole);
+  if (!text.tied_embeddings) {
+    list.Embeddings("lm_head.weight", text.vocab_size, hidden, Use::kReadWhole);
+  }
   list.Vector(model + "norm.weight", hidden);
   if (text.ple_width > 0) {
     const int64_t ple = int64_t{text.num_layers()} * text.ple_width;
-    list.Add(model + "embed_tokens_per_layer.weight", {text.ple_vocab_size, ple}, Use::kReadByRow);
-    list.Linear(model + "per_layer_model_projection.weight", ple, hidden);
+    list.Embeddings(model + "embed_tokens_per_layer.weight", text.ple_vocab_size, ple, Use::kReadByRow);
+    list.PlainLinear(model + "per_layer_model_projection.weight", ple, hidden);
     list.Vector(model + "per_layer_projection_norm.weight", text.ple_width);
   }
   for (int i = 0; i < text.num_layers(); ++i) {
@@ -80,7 +127,22 @@ void AddTowerLinear(TensorList& list, const VisionConfig& vision, const std::str
   }
 }
 
-void AddTower(TensorList& list, const VisionConfig& vision, int64_t decoder_hidden) {
+void AddNormWithBias(TensorList& list, const std::string& name, int64_t width) {
+  list.Vector(name + ".weight", width);
+  list.Vector(name + ".bias", width);
+}
+
+void AddCells(TensorList& list, const VisionConfig& vision) {
+  const std::string cells = "model.vision_embedder.";
+  AddNormWithBias(list, cells + "patch_ln1", kCellValues);
+  list.Linear(cells + "patch_dense.weight", vision.width, kCellValues);
+  list.Vector(cells + "patch_dense.bias", vision.width);
+  AddNormWithBias(list, cells + "patch_ln2", vision.width);
+  list.Add(cells + "pos_embedding", {vision.position_rows, 2, vision.width}, Use::kReadByRow);
+  AddNormWithBias(list, cells + "pos_norm", vision.width);
+}
+
+void AddTower(TensorList& list, const VisionConfig& vision) {
   const std::string tower = "model.vision_tower.";
   const int64_t width = vision.width;
   const int64_t heads_width = int64_t{vision.num_heads} * vision.head_dim;
@@ -99,16 +161,31 @@ void AddTower(TensorList& list, const VisionConfig& vision, int64_t decoder_hidd
     AddTowerLinear(list, vision, layer + "mlp.down_proj", width, vision.mlp_width);
     AddLayerNorms(list, layer, width);
   }
-  list.Linear("model.embed_vision.embedding_projection.weight", decoder_hidden, width);
+  if (vision.standardize) {
+    list.Vector(tower + "std_bias", width);
+    list.Vector(tower + "std_scale", width);
+  }
+}
+
+void AddVision(TensorList& list, const VisionConfig& vision, int64_t decoder_hidden) {
+  if (vision.form == VisionForm::kDirectProjection) {
+    AddCells(list, vision);
+  } else {
+    AddTower(list, vision);
+  }
+  list.Linear("model.embed_vision.embedding_projection.weight", decoder_hidden, vision.width);
 }
 
 }  // namespace
 
-std::vector<RandomTensor> TensorsOf(const TextConfig& text, const VisionConfig& vision) {
-  TensorList list;
-  AddText(list, text);
-  AddTower(list, vision, text.hidden_size);
-  return list.Take();
+std::vector<RandomTensor> TensorsOf(const TextConfig& text, const VisionConfig& vision, DType dtype) {
+  TensorList decoder(dtype), tower(DType::kBF16);
+  AddText(decoder, text);
+  AddVision(tower, vision, text.hidden_size);
+  std::vector<RandomTensor> tensors = decoder.Take();
+  std::vector<RandomTensor> rest = tower.Take();
+  std::move(rest.begin(), rest.end(), std::back_inserter(tensors));
+  return tensors;
 }
 
 }  // namespace percept

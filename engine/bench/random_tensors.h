@@ -9,7 +9,10 @@
 
 namespace percept {
 
-// Every tensor that a checkpoint of this configuration holds (spec: text-decoder, section 7; vision, section 7.1).
-std::vector<RandomTensor> TensorsOf(const TextConfig& text, const VisionConfig& vision);
+// Every tensor that a checkpoint of this configuration holds (spec: text-decoder, section 7; vision, section 7.1). The
+// matrices of the text decoder are of `dtype`, as files of that type have them: embeddings beside 4-bit types are Q6_K,
+// routers and the projection to per-layer embeddings stay bf16, and rows that a type's blocks do not divide are Q8_0,
+// or bf16 where even that does not fit. Everything else is bf16.
+std::vector<RandomTensor> TensorsOf(const TextConfig& text, const VisionConfig& vision, DType dtype = DType::kBF16);
 
 }  // namespace percept

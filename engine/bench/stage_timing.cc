@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -81,9 +82,13 @@ class StageTimer {
     StageTime tower{.name = "tower", .unit = "soft tokens"};
     StageTime prefill{.name = "prefill", .unit = "prompt tokens"};
     StageTime decode{.name = "decode", .unit = "tokens"};
+    StageTime prompt{.name = "prompt", .unit = "prompt tokens"};
+    StageTime decode_4{.name = "decode x4", .unit = "steps"};
+    StageTime decode_8{.name = "decode x8", .unit = "steps"};
+    const auto all = {&preprocess, &tower, &prefill, &decode, &prompt, &decode_4, &decode_8};
     for (int i = 0; i <= options_.num_repetitions; ++i) {
       if (i == 1) {  // the first round only warms up
-        for (StageTime* stage : {&preprocess, &tower, &prefill, &decode}) {
+        for (StageTime* stage : all) {
           stage->seconds.clear();
         }
       }
@@ -91,10 +96,13 @@ class StageTimer {
       if (weights_.vision) {
         tokens = Encode(&tower, Preprocess(&preprocess));
       }
-      Answer(tokens, &prefill, &decode);
+      Answer(MakeRequest(tokens, options_.num_text_tokens), &prefill, &decode);
+      ReadPrompt(&prompt);
+      AnswerTogether(4, &decode_4);
+      AnswerTogether(8, &decode_8);
     }
     std::vector<StageTime> stages;
-    for (StageTime* stage : {&preprocess, &tower, &prefill, &decode}) {
+    for (StageTime* stage : all) {
       if (!stage->seconds.empty()) {
         std::sort(stage->seconds.begin(), stage->seconds.end());
         stages.push_back(std::move(*stage));
@@ -126,24 +134,73 @@ class StageTimer {
     return picture->tokens;
   }
 
-  void Answer(const std::shared_ptr<const SoftTokens>& tokens, StageTime* prefill, StageTime* decode) {
-    const auto answer = std::make_shared<TimedAnswer>();
-    engine_.SubmitSequence(MakeRequest(tokens), answer);
-    steps_.RunAll();
-    if (!answer->failure.empty()) {
-      throw InternalError("the decoder failed: " + answer->failure);
+  // Runs requests together, to the end of all; the first one's numbers.
+  SequenceStats RunTogether(const SequenceRequest& request, int num_sequences) {
+    std::vector<std::shared_ptr<TimedAnswer>> answers;
+    for (int i = 0; i < num_sequences; ++i) {
+      answers.push_back(std::make_shared<TimedAnswer>());
+      engine_.SubmitSequence(SequenceRequest(request), answers.back());
     }
-    prefill->amount = answer->stats.num_prompt_rows;
-    prefill->seconds.push_back(Seconds(answer->stats.first_token));
-    decode->amount = answer->stats.num_output_tokens - 1;
-    decode->seconds.push_back(Seconds(answer->stats.decode));
-    const TextWeights& weights = weights_.decoder->weights();
-    decode->read_bytes =
-        static_cast<double>(decode->amount) *
-        static_cast<double>(static_cast<int64_t>(weights.owned_bytes()) + weights.embed_tokens.size_bytes());
+    steps_.RunAll();
+    for (const auto& answer : answers) {
+      if (!answer->failure.empty()) {
+        throw InternalError("the decoder failed: " + answer->failure);
+      }
+    }
+    return answers.front()->stats;
   }
 
-  SequenceRequest MakeRequest(const std::shared_ptr<const SoftTokens>& tokens) const {
+  void Answer(const SequenceRequest& request, StageTime* prefill, StageTime* decode) {
+    const SequenceStats stats = RunTogether(request, 1);
+    prefill->amount = stats.num_prompt_rows;
+    prefill->seconds.push_back(Seconds(stats.first_token));
+    AddDecode(stats, decode);
+  }
+
+  void ReadPrompt(StageTime* prompt) {
+    SequenceRequest request = MakeRequest(nullptr, options_.num_prompt_tokens);
+    request.max_tokens = 1;
+    const SequenceStats stats = RunTogether(request, 1);
+    prompt->amount = stats.num_prompt_rows;
+    prompt->flops = PromptFlops(weights_.decoder->config(), prompt->amount);
+    prompt->seconds.push_back(Seconds(stats.first_token));
+  }
+
+  // Short prompts: all are read in one step, and every further step is one of all sequences.
+  void AnswerTogether(int num_sequences, StageTime* decode) {
+    AddDecode(RunTogether(MakeRequest(nullptr, 1), num_sequences), decode);
+  }
+
+  void AddDecode(const SequenceStats& stats, StageTime* decode) const {
+    decode->amount = stats.num_output_tokens - 1;
+    decode->seconds.push_back(Seconds(stats.decode));
+    // Several rows choose more experts than one.
+    const bool reads_all = !weights_.decoder->config().experts || decode->unit == "tokens";
+    decode->read_bytes = reads_all ? static_cast<double>(decode->amount) * BytesOfOneRow() : 0;
+  }
+
+  // Weights that a step of one row reads.
+  double BytesOfOneRow() const {
+    const TextWeights& weights = weights_.decoder->weights();
+    auto bytes = static_cast<double>(weights.owned_bytes());
+    if (!weights.lm_head.packed()) {
+      bytes += static_cast<double>(weights.embed_tokens.size_bytes());
+    }
+    const std::optional<ExpertConfig>& experts = weights_.decoder->config().experts;
+    for (const LayerWeights& layer : weights.layers) {
+      if (!layer.experts) continue;
+      double of_experts = 0;
+      for (const FeedForwardWeights& expert : layer.experts->experts) {
+        for (const ops::LinearWeight* linear : {&expert.gate_proj, &expert.up_proj, &expert.down_proj}) {
+          of_experts += static_cast<double>(linear->owned_bytes());
+        }
+      }
+      bytes -= of_experts * (1 - static_cast<double>(experts->num_experts_per_token) / experts->num_experts);
+    }
+    return bytes;
+  }
+
+  SequenceRequest MakeRequest(const std::shared_ptr<const SoftTokens>& tokens, int64_t num_text_tokens) const {
     const TextConfig& config = weights_.decoder->config();
     SequenceRequest request{.max_tokens = options_.num_output_tokens};
     std::vector<int32_t>& ids = request.prompt.ids;
@@ -153,7 +210,7 @@ class StageTimer {
       request.prompt.spans.push_back({.first_row = 0, .num_rows = static_cast<int>(num_rows)});
       request.media.push_back(tokens);
     }
-    ids.resize(ids.size() + static_cast<size_t>(options_.num_text_tokens), config.token_ids.bos.value_or(0));
+    ids.resize(ids.size() + static_cast<size_t>(num_text_tokens), config.token_ids.bos.value_or(0));
     return request;
   }
 
@@ -173,6 +230,7 @@ double StageTime::median_s() const {
 
 std::vector<StageTime> TimeStages(const LoadedWeights& weights, const StageTimingOptions& options) {
   RequirePositive(options.num_text_tokens, "num_text_tokens");
+  RequirePositive(options.num_prompt_tokens, "num_prompt_tokens");
   RequirePositive(options.num_repetitions, "num_repetitions");
   if (options.num_output_tokens < 2) {
     throw ArgumentError("num_output_tokens is " + std::to_string(options.num_output_tokens) +
@@ -180,6 +238,31 @@ std::vector<StageTime> TimeStages(const LoadedWeights& weights, const StageTimin
   }
   CheckImageBudget(options.image_budget);
   return StageTimer(weights, options).Run();
+}
+
+double PromptFlops(const TextConfig& config, int64_t num_tokens) {
+  const double hidden = config.hidden_size;
+  const auto rows = static_cast<double>(num_tokens);
+  int last_with_keys = 0;
+  for (int i = 0; i < config.num_layers(); ++i) {
+    last_with_keys = config.owns_kv(i) ? i : last_with_keys;
+  }
+  double products = config.vocab_size * hidden;
+  for (int i = 0; i < config.num_layers(); ++i) {
+    const LayerConfig& layer = config.layers[static_cast<size_t>(i)];
+    const double heads_width = static_cast<double>(config.num_heads) * layer.head_dim;
+    double of_row = 2 * hidden * heads_width + 3 * hidden * layer.mlp_width + 2 * hidden * config.ple_width;
+    if (config.experts) {
+      of_row += hidden * config.experts->num_experts +
+                3.0 * config.experts->num_experts_per_token * hidden * config.experts->width;
+    }
+    products += of_row * (i < last_with_keys ? rows : 1);
+    if (config.owns_kv(i)) {
+      products += rows * hidden * layer.num_kv_heads * layer.head_dim * (layer.k_eq_v ? 1 : 2);
+    }
+    products += rows * hidden * config.ple_width;
+  }
+  return 2 * products;
 }
 
 double TowerFlops(const VisionConfig& config, int64_t num_patches, int64_t decoder_hidden) {

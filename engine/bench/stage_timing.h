@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "decoder/config/text_config.h"
 #include "encoders/vision/config.h"
 #include "encoders/vision/image.h"
 #include "engine/loaded_weights.h"
@@ -15,11 +16,12 @@ struct StageTimingOptions {
   ImageSize picture{.width = 1920, .height = 1344};  // fills every budget
   int image_budget = 280;                            // soft tokens
   int64_t num_text_tokens = 32;                      // of the prompt, beside the picture
+  int64_t num_prompt_tokens = 512;                   // of a prompt of text alone
   int64_t num_output_tokens = 32;
   int num_repetitions = 5;  // counted; one more goes before them
 };
 
-// One stage of reading a picture. Times are those of the repetitions, ascending.
+// One stage of reading a picture, or of what else a decoder does. Times are those of the repetitions, ascending.
 struct StageTime {
   std::string_view name;
   std::string_view unit;  // what `amount` counts
@@ -33,10 +35,15 @@ struct StageTime {
   double slowest_s() const { return seconds.back(); }
 };
 
-// Preprocessing, the tower, the prompt and the answer of one picture at a time, each on the workers of the arena that
-// the caller runs in: "preprocess" and "tower" (soft tokens), "prefill" (prompt tokens, to the first token of the
-// answer), "decode" (further tokens). Throws ArgumentError on an option out of range.
+// Each on the workers of the arena that the caller runs in. Of one picture at a time: "preprocess" and "tower" (soft
+// tokens), "prefill" (prompt tokens, to the first token of the answer), "decode" (further tokens). Of text alone:
+// "prompt" (prompt tokens, to the first token of the answer), "decode x4" and "decode x8" (steps in which so many
+// sequences each get one further token). Throws ArgumentError on an option out of range.
 std::vector<StageTime> TimeStages(const LoadedWeights& weights, const StageTimingOptions& options);
+
+// Of the products with weights while a decoder reads a prompt: those of the layers that read a donor's keys and values,
+// and of the output matrix, are made for the last row only.
+double PromptFlops(const TextConfig& config, int64_t num_tokens);
 
 // Of a tower and its projector on one picture (spec: vision, section 9).
 double TowerFlops(const VisionConfig& config, int64_t num_patches, int64_t decoder_hidden);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <filesystem>
+#include <algorithm>
 #include <map>
 #include <memory>
-#include <set>
 #include <utility>
 #include <vector>
 
 #include "graph/config/pipeline.h"
+#include "graph/config/pipeline_parts.h"
+#include "graph/config/scope.h"
 #include "graph/node/nearest.h"
 
 namespace percept::graph {
@@ -16,212 +17,214 @@ Position ArgumentPosition(const std::string& name) {
   return Position{std::make_shared<const std::string>("--set " + name), 0, 0};
 }
 
-// A piece of a scalar: plain text, or the inside of `${...}`.
-struct Piece {
-  bool is_reference;
-  std::string text;
-};
-
-std::vector<Piece> Split(const std::string& text, const Position& position) {
-  std::vector<Piece> pieces;
-  std::string plain;
-  for (size_t i = 0; i < text.size();) {
-    if (text.compare(i, 3, "$${") == 0) {
-      plain += "${";
-      i += 3;
-    } else if (text.compare(i, 2, "${") == 0) {
-      const size_t end = text.find('}', i);
-      if (end == std::string::npos) throw DefinitionError(position, "'${' without its '}'");
-      if (!plain.empty()) pieces.push_back({false, std::exchange(plain, "")});
-      pieces.push_back({true, text.substr(i + 2, end - i - 2)});
-      i = end + 1;
-    } else {
-      plain += text[i++];
-    }
-  }
-  if (!plain.empty()) pieces.push_back({false, std::move(plain)});
-  return pieces;
-}
-
-class Binder {
- public:
-  Binder(const PipelineDefinition& pipeline, const Arguments& arguments);
-
-  void BindAll() {
-    for (const auto& [name, decl] : decls_) Find(name, decl->position);
-  }
-  // The value with every reference in it filled in.
-  Value Fill(const Value& value);
-  // True for a scalar that is nothing but a reference to an optional parameter without value.
-  bool IsAbsent(const Value& value);
-
- private:
-  // The bound value of a parameter; nullptr where it is optional and has none.
-  const Value* Find(const std::string& name, const Position& used_at);
-  void BindFromArguments(const ParamDecl& decl, const std::vector<std::string>& texts);
-  const Value& Resolve(const std::string& name, const Position& used_at);
-  std::string ReferenceText(const std::string& reference, const Position& used_at);
-  // The list that the whole scalar refers to, nullptr where it is anything else.
-  const Value* WholeList(const Value& value);
-  std::vector<std::string> Names() const;
-
-  const PipelineDefinition& pipeline_;
-  const Arguments& arguments_;
-  std::map<std::string, const ParamDecl*> decls_;
-  std::map<std::string, Value> bound_;
-  std::set<std::string> binding_;  // being worked out: a default that needs itself
-};
-
-Binder::Binder(const PipelineDefinition& pipeline, const Arguments& arguments)
-    : pipeline_(pipeline), arguments_(arguments) {
-  for (const ParamDecl& decl : pipeline.params) decls_[decl.name] = &decl;
-  for (const auto& [name, text] : arguments.implied) {
-    if (const auto decl = decls_.find(name); decl != decls_.end()) {
-      throw DefinitionError(decl->second->position,
-                            "`" + name + "` is a parameter every pipeline has; it is not declared");
-    }
-    bound_[name] = Value::Scalar(text, ArgumentPosition(name));
-  }
-  for (const auto& [name, texts] : arguments.values) {
-    if (decls_.count(name)) continue;
-    if (!bound_.count(name)) {
-      throw DefinitionError(ArgumentPosition(name), "the pipeline " + pipeline.name + " has no parameter '" + name +
-                                                        "'" + NearestNames(name, Names()));
-    }
-    if (texts.size() != 1) throw DefinitionError(ArgumentPosition(name), "'" + name + "' takes one value");
-    bound_[name] = Value::Scalar(texts.front(), ArgumentPosition(name));
-  }
-}
-
-std::vector<std::string> Binder::Names() const {
-  std::set<std::string> names;
-  for (const auto& [name, decl] : decls_) names.insert(name);
-  for (const auto& [name, text] : arguments_.implied) names.insert(name);
-  return {names.begin(), names.end()};
-}
-
-void Binder::BindFromArguments(const ParamDecl& decl, const std::vector<std::string>& texts) {
-  const Position position = ArgumentPosition(decl.name);
+// One argument as a value of the parameter, or of one that is not declared.
+Value ArgumentValue(const std::string& name, const std::vector<std::string>& texts, const ParamDecl* decl,
+                    const Position& position) {
   std::vector<Value> items;
   for (const std::string& text : texts) items.push_back(Value::Scalar(text, position));
-  if (!decl.is_list && items.size() != 1) {
-    throw DefinitionError(position, "'" + decl.name + "' takes one value, found " + std::to_string(items.size()));
-  }
-  const Value value = decl.is_list ? Value::List(std::move(items), position) : items.front();
-  ParseParam(decl, value);
-  bound_[decl.name] = value;
+  if (decl && decl->is_list) return Value::List(std::move(items), position);
+  if (items.size() == 1) return items.front();
+  throw DefinitionError(position, "'" + name + "' takes one value, found " + std::to_string(items.size()));
 }
 
-const Value* Binder::Find(const std::string& name, const Position& used_at) {
-  if (auto it = bound_.find(name); it != bound_.end()) return &it->second;
-  const ParamDecl& decl = *decls_.at(name);
-  if (auto given = arguments_.values.find(name); given != arguments_.values.end()) {
-    BindFromArguments(decl, given->second);
-  } else if (decl.default_value) {
-    if (!binding_.insert(name).second) {
-      throw DefinitionError(decl.default_value->position(),
-                            "the default of '" + name + "' needs '" + name + "' itself");
+void GiveArguments(const PipelineDefinition& pipeline, const Arguments& arguments, Scope& scope) {
+  for (const auto& [name, text] : arguments.implied) {
+    if (const ParamDecl* decl = scope.FindDecl(name)) {
+      throw DefinitionError(decl->position, "`" + name + "` is a parameter every pipeline has; it is not declared");
     }
-    Value value = Fill(*decl.default_value);
-    if (decl.is_list && value.is_scalar()) value = Value::List({value}, value.position());
-    ParseParam(decl, value);
-    bound_[name] = std::move(value);
-  } else if (decl.required) {
-    throw DefinitionError(used_at, "parameter '" + name + "' (" + decl.TypeName() + ") is required and was not given");
-  } else {
-    return nullptr;
+    scope.Give(name, Value::Scalar(text, ArgumentPosition(name)));
   }
-  return &bound_.at(name);
-}
-
-const Value& Binder::Resolve(const std::string& name, const Position& used_at) {
-  if (!decls_.count(name) && !bound_.count(name)) {
-    throw DefinitionError(used_at, "'${" + name + "}': no such parameter" + NearestNames(name, Names()));
-  }
-  const Value* value = Find(name, used_at);
-  if (!value) throw DefinitionError(used_at, "'${" + name + "}': the parameter was not given and has no default");
-  return *value;
-}
-
-std::string Binder::ReferenceText(const std::string& reference, const Position& used_at) {
-  const size_t dot = reference.find('.');
-  const Value& value = Resolve(reference.substr(0, dot), used_at);
-  if (dot == std::string::npos) {
-    if (!value.is_scalar()) {
-      throw DefinitionError(used_at, "'${" + reference + "}' is " + value.kind_name() + ": it must stand alone");
+  for (const auto& [reference, text] : arguments.parts) scope.GivePart(reference, text);
+  const std::vector<std::string> names = scope.Names();
+  for (const auto& [name, texts] : arguments.values) {
+    if (!std::count(names.begin(), names.end(), name)) {
+      throw DefinitionError(ArgumentPosition(name), "the pipeline " + pipeline.name + " has no parameter '" + name +
+                                                        "'" + NearestNames(name, names));
     }
-    return value.scalar();
+    scope.Give(name, ArgumentValue(name, texts, scope.FindDecl(name), ArgumentPosition(name)));
   }
-  if (value.is_list() && value.items().size() != 1) {
-    throw DefinitionError(used_at,
-                          "'${" + reference + "}' needs one path, found " + std::to_string(value.items().size()));
-  }
-  const std::filesystem::path path = value.is_list() ? value.items().front().scalar() : value.scalar();
-  const std::string part = reference.substr(dot + 1);
-  if (part == "stem") return path.stem().string();
-  if (part == "dir") return path.has_parent_path() ? path.parent_path().string() : ".";
-  throw DefinitionError(
-      used_at, "'${" + reference + "}': a path has no part '" + part + "'" + NearestNames(part, {"dir", "stem"}));
 }
 
-const Value* Binder::WholeList(const Value& value) {
-  const std::vector<Piece> pieces = Split(value.scalar(), value.position());
-  if (pieces.size() != 1 || !pieces[0].is_reference || pieces[0].text.find('.') != std::string::npos) return nullptr;
-  const Value& target = Resolve(pieces[0].text, value.position());
-  return target.is_list() ? &target : nullptr;
-}
-
-bool Binder::IsAbsent(const Value& value) {
-  if (!value.is_scalar()) return false;
-  const std::vector<Piece> pieces = Split(value.scalar(), value.position());
-  if (pieces.size() != 1 || !pieces[0].is_reference || !decls_.count(pieces[0].text)) return false;
-  return Find(pieces[0].text, value.position()) == nullptr;
-}
-
-Value Binder::Fill(const Value& value) {
-  if (value.is_scalar()) {
-    if (const Value* list = WholeList(value)) return *list;
-    std::string text;
-    for (const Piece& piece : Split(value.scalar(), value.position())) {
-      text += piece.is_reference ? ReferenceText(piece.text, value.position()) : piece.text;
-    }
-    return Value::Scalar(std::move(text), value.position());
+NodeDefinition BindNode(const NodeDefinition& definition, Scope& scope) {
+  NodeDefinition node = definition;
+  node.type = scope.Fill(node.type);
+  node.use = scope.Fill(node.use);
+  for (InputDefinition& input : node.inputs) {
+    input.from = scope.Fill(Value::Scalar(input.from, input.position)).scalar();
+    input.limits = scope.Fill(input.limits);
   }
-  if (value.is_list()) {
-    std::vector<Value> items;
-    for (const Value& item : value.items()) {
-      const Value* list = item.is_scalar() ? WholeList(item) : nullptr;
-      if (list) {
-        items.insert(items.end(), list->items().begin(), list->items().end());
+  std::erase_if(node.params, [&](const Value::Entry& entry) { return scope.IsAbsent(entry.value); });
+  for (Value::Entry& entry : node.params) entry.value = scope.Fill(entry.value);
+  return node;
+}
+
+std::string NodeOf(const std::string& from) { return from.substr(0, from.find('.')); }
+
+// Puts the nodes of a template in the place of each node that uses it.
+class Expansion {
+ public:
+  Expansion(const PipelineDefinition& pipeline, Scope& scope, PipelineDefinition& bound)
+      : pipeline_(pipeline), scope_(scope), bound_(bound) {}
+
+  void Run() {
+    for (const NodeDefinition& node : pipeline_.nodes) {
+      NodeDefinition filled = BindNode(node, scope_);
+      if (filled.use.is_null()) {
+        bound_.nodes.push_back(std::move(filled));
       } else {
-        items.push_back(Fill(item));
+        Use(filled);
       }
     }
-    return Value::List(std::move(items), value.position());
+    // Only now is every use known: a node may read one that is written after it.
+    for (NodeDefinition& node : bound_.nodes) {
+      NamingUse(node, [&] {
+        for (InputDefinition& input : node.inputs) Redirect(input);
+      });
+    }
+    for (const auto& [name, use] : uses_) Feed(name, use);
+    for (const TemplateDefinition& part : pipeline_.templates) RequireKnownNames(part);
   }
-  if (!value.is_map()) return value;
-  std::vector<Value::Entry> entries;
-  for (const Value::Entry& entry : value.entries()) {
-    entries.push_back({entry.key, entry.key_position, Fill(entry.value)});
+
+ private:
+  struct Used {
+    const TemplateDefinition* part;
+    Position position;
+  };
+
+  const TemplateDefinition& Find(const Value& name) const {
+    for (const TemplateDefinition& part : pipeline_.templates) {
+      if (part.name == name.scalar()) return part;
+    }
+    throw DefinitionError(name.position(), "unknown template '" + name.scalar() + "'" +
+                                               NearestNames(name.scalar(), NamesOf(pipeline_.templates)));
   }
-  return Value::Map(std::move(entries), value.position());
-}
+
+  // Also of a template that nobody uses: Graph::Add may.
+  void RequireKnownNames(const TemplateDefinition& part) {
+    const Scope scope(part.params, &scope_);
+    for (const NodeDefinition& node : part.nodes) {
+      scope.RequireKnown(node.type);
+      for (const InputDefinition& input : node.inputs) {
+        scope.RequireKnown(Value::Scalar(input.from, input.position));
+        scope.RequireKnown(input.limits);
+      }
+      for (const Value::Entry& entry : node.params) scope.RequireKnown(entry.value);
+    }
+  }
+
+  void Use(const NodeDefinition& use) {
+    const TemplateDefinition& part = Find(use.use);
+    Scope scope(part.params, &scope_);
+    GiveParams(use, part, scope);
+    uses_[use.name] = {&part, use.position};
+    for (NodeDefinition node : part.nodes) {
+      node.used_as = use.name;
+      node.used_at = use.position;
+      node.template_name = part.name;
+      NamingUse(node, [&] { AddNode(use, part, BindNode(node, scope)); });
+    }
+  }
+
+  // A use that a program adds stands in no file: the template's place is what there is to look at.
+  static void GiveParams(const NodeDefinition& use, const TemplateDefinition& part, Scope& scope) {
+    try {
+      for (const Value::Entry& entry : use.params) {
+        if (!scope.FindDecl(entry.key)) {
+          throw DefinitionError(entry.key_position, "unknown key '" + entry.key + "' in a use of template '" +
+                                                        part.name + "'" +
+                                                        NearestNames(entry.key, NamesOf(part.params)));
+        }
+        scope.Give(entry.key, entry.value);
+      }
+      scope.BindAll(use.position);
+    } catch (const DefinitionError& error) {
+      if (use.position.line > 0 || error.position().line > 0) throw;
+      throw DefinitionError(error.position(),
+                            error.message() + " (template '" + part.name + "' at " + part.position.ToString() + ")");
+    }
+  }
+
+  void AddNode(const NodeDefinition& use, const TemplateDefinition& part, NodeDefinition node) {
+    for (InputDefinition& input : node.inputs) {
+      const auto is_it = [&](const NodeDefinition& each) { return each.name == NodeOf(input.from); };
+      if (std::any_of(part.nodes.begin(), part.nodes.end(), is_it)) input.from = use.name + "/" + input.from;
+    }
+    node.name = use.name + "/" + node.name;
+    bound_.nodes.push_back(std::move(node));
+  }
+
+  // "north.frames" -> "north/pick.out".
+  void Redirect(InputDefinition& input) const {
+    const auto use = uses_.find(NodeOf(input.from));
+    if (use == uses_.end()) return;
+    const TemplateDefinition& part = *use->second.part;
+    const size_t dot = input.from.find('.');
+    const std::string name = dot == std::string::npos ? "" : input.from.substr(dot + 1);
+    const NamedOutput* output = name.empty() && part.outputs.size() == 1 ? &part.outputs[0] : part.FindOutput(name);
+    if (!output) {
+      const std::string what = name.empty() ? "several outputs: name one" : "no output '" + name + "'";
+      throw DefinitionError(input.position, "'" + use->first + "', a use of template '" + part.name + "', has " + what +
+                                                NearestNames(name, part.OutputNames()));
+    }
+    input.from = use->first + "/" + output->from;
+  }
+
+  void Feed(const std::string& name, const Used& use) {
+    for (const NamedOutput& feed : use.part->feeds) {
+      const auto is_it = [&](const NodeDefinition& each) { return each.name == feed.name; };
+      const auto node = std::find_if(bound_.nodes.begin(), bound_.nodes.end(), is_it);
+      if (node == bound_.nodes.end()) {
+        throw DefinitionError(feed.position, "template '" + use.part->name + "' feeds node '" + feed.name +
+                                                 "', which there is not" +
+                                                 NearestNames(feed.name, NamesOf(pipeline_.nodes)));
+      }
+      const std::string from = name + "/" + use.part->FindOutput(feed.from)->from;
+      node->inputs.push_back({name, from, use.position, {}, /*is_fed=*/true});
+    }
+  }
+
+  const PipelineDefinition& pipeline_;
+  Scope& scope_;
+  PipelineDefinition& bound_;
+  std::map<std::string, Used> uses_;
+};
 
 }  // namespace
 
 PipelineDefinition Bind(const PipelineDefinition& pipeline, const Arguments& arguments) {
-  Binder binder(pipeline, arguments);
-  binder.BindAll();
+  Scope scope(pipeline.params);
+  GiveArguments(pipeline, arguments, scope);
+  scope.BindAll({});
   PipelineDefinition bound = pipeline;
-  for (NodeDefinition& node : bound.nodes) {
-    node.type = binder.Fill(node.type);
-    for (InputDefinition& input : node.inputs) {
-      input.from = binder.Fill(Value::Scalar(input.from, input.position)).scalar();
-    }
-    std::erase_if(node.params, [&](const Value::Entry& entry) { return binder.IsAbsent(entry.value); });
-    for (Value::Entry& entry : node.params) entry.value = binder.Fill(entry.value);
-  }
+  bound.nodes.clear();
+  Expansion(pipeline, scope, bound).Run();
+  bound.limits = scope.Fill(pipeline.limits);
+  if (!pipeline.templates.empty()) bound.unbound = std::make_shared<const Unbound>(Unbound{pipeline, arguments});
   return bound;
+}
+
+PipelineDefinition BindWith(const Unbound& unbound, const std::string& template_name, const std::string& name,
+                            const Arguments& arguments) {
+  NodeDefinition use;
+  use.name = name;
+  use.position = Position{std::make_shared<const std::string>(name), 0, 0};
+  RequireName({name, use.position, {}}, "node");
+  use.use = Value::Scalar(template_name, use.position);
+  PipelineDefinition pipeline = unbound.pipeline;
+  const auto part = std::find_if(pipeline.templates.begin(), pipeline.templates.end(),
+                                 [&](const TemplateDefinition& each) { return each.name == template_name; });
+  for (const auto& [key, texts] : arguments.values) {
+    const ParamDecl* decl = nullptr;
+    if (part != pipeline.templates.end()) {
+      for (const ParamDecl& each : part->params) decl = each.name == key ? &each : decl;
+    }
+    use.params.push_back({key, use.position, EscapeReferences(ArgumentValue(key, texts, decl, use.position))});
+  }
+  for (const NodeDefinition& node : pipeline.nodes) {
+    if (node.name == name) throw DefinitionError(use.position, "there is a node '" + name + "' already");
+  }
+  pipeline.nodes.push_back(std::move(use));
+  return Bind(pipeline, unbound.arguments);
 }
 
 }  // namespace percept::graph

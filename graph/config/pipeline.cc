@@ -8,33 +8,12 @@
 #include <iterator>
 #include <utility>
 
+#include "graph/config/pipeline_parts.h"
 #include "graph/config/yaml_reader.h"
 #include "graph/node/nearest.h"
 
 namespace percept::graph {
 namespace {
-
-void RefuseUnknownKeys(const Value& map, const std::string& where, const std::vector<std::string>& valid) {
-  for (const Value::Entry& entry : map.entries()) {
-    bool known = false;
-    for (const std::string& name : valid) known = known || entry.key == name;
-    if (!known) {
-      throw DefinitionError(entry.key_position,
-                            "unknown key '" + entry.key + "' in " + where + NearestNames(entry.key, valid));
-    }
-  }
-}
-
-void RequireName(const Value::Entry& entry, const char* what) {
-  bool good = !entry.key.empty();
-  for (char c : entry.key) {
-    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
-  }
-  if (!good) {
-    throw DefinitionError(entry.key_position, std::string("'") + entry.key + "' is no name for a " + what +
-                                                  ": letters, digits, '_' and '-' only");
-  }
-}
 
 // Reads one key of a parameter's declaration as if it were a parameter itself.
 template <class T>
@@ -47,8 +26,9 @@ T Field(const Value& value, const char* name, ParamType type) {
 
 ParamType ParseType(ParamDecl& decl, const Value& value) {
   static const std::vector<std::pair<std::string, ParamType>> types = {
-      {"string", ParamType::kString}, {"int", ParamType::kInt},   {"float", ParamType::kFloat},
-      {"bool", ParamType::kBool},     {"path", ParamType::kPath}, {"enum", ParamType::kEnum}};
+      {"string", ParamType::kString}, {"int", ParamType::kInt},          {"float", ParamType::kFloat},
+      {"bool", ParamType::kBool},     {"path", ParamType::kPath},        {"enum", ParamType::kEnum},
+      {"bytes", ParamType::kBytes},   {"duration", ParamType::kDuration}};
   std::string name = value.scalar();
   if (name.size() > 2 && name.compare(name.size() - 2, 2, "[]") == 0) {
     decl.is_list = true;
@@ -62,6 +42,18 @@ ParamType ParseType(ParamDecl& decl, const Value& value) {
   throw DefinitionError(value.position(), "unknown parameter type '" + name + "'" + NearestNames(name, valid));
 }
 
+bool HasRange(ParamType type) {
+  return type == ParamType::kInt || type == ParamType::kFloat || type == ParamType::kDuration ||
+         type == ParamType::kBytes;
+}
+
+// An end of a parameter's range, written as its values are.
+double RangeEnd(const Value& value, const char* name, ParamType type) {
+  if (type == ParamType::kDuration) return Field<Duration>(value, name, type).seconds();
+  if (type == ParamType::kBytes) return static_cast<double>(Field<int64_t>(value, name, type));
+  return Field<double>(value, name, ParamType::kFloat);
+}
+
 void CheckParamDecl(const ParamDecl& decl, const Value::Entry& entry) {
   if (decl.required && decl.default_value) {
     throw DefinitionError(entry.key_position, "parameter '" + decl.name + "' is required and has a default");
@@ -70,8 +62,9 @@ void CheckParamDecl(const ParamDecl& decl, const Value::Entry& entry) {
     throw DefinitionError(entry.key_position,
                           "parameter '" + decl.name + "': an enum, and only an enum, lists its 'values'");
   }
-  if ((decl.min || decl.max) && decl.type != ParamType::kInt && decl.type != ParamType::kFloat) {
-    throw DefinitionError(entry.key_position, "parameter '" + decl.name + "': only an int or a float has a range");
+  if ((decl.min || decl.max) && !HasRange(decl.type)) {
+    throw DefinitionError(entry.key_position,
+                          "parameter '" + decl.name + "': only an int, a float, a duration or bytes has a range");
   }
 }
 
@@ -90,8 +83,8 @@ ParamDecl ParseParamDecl(const Value::Entry& entry) {
     decl.required = Field<bool>(*value, "required", ParamType::kBool);
   }
   if (const Value* value = entry.value.Find("doc")) decl.doc = value->scalar();
-  if (const Value* value = entry.value.Find("min")) decl.min = Field<double>(*value, "min", ParamType::kFloat);
-  if (const Value* value = entry.value.Find("max")) decl.max = Field<double>(*value, "max", ParamType::kFloat);
+  if (const Value* value = entry.value.Find("min")) decl.min = RangeEnd(*value, "min", decl.type);
+  if (const Value* value = entry.value.Find("max")) decl.max = RangeEnd(*value, "max", decl.type);
   if (const Value* value = entry.value.Find("values")) {
     if (value->items().empty()) {
       throw DefinitionError(value->position(), "parameter '" + entry.key + "': its 'values' are an empty list");
@@ -107,19 +100,33 @@ ParamDecl ParseParamDecl(const Value::Entry& entry) {
   return decl;
 }
 
-std::vector<InputDefinition> ParseInputs(const Value& in) {
-  std::vector<InputDefinition> inputs;
-  if (in.is_scalar()) {
-    inputs.push_back({"", in.scalar(), in.position()});
-    return inputs;
+// "node.port", or { from: node.port, ... }.
+InputDefinition ParseInput(const std::string& port, const Value& value) {
+  if (value.is_scalar()) return {port, value.scalar(), value.position(), {}};
+  const std::string where = port.empty() ? "'in'" : "input '" + port + "'";
+  if (!value.is_map()) {
+    throw DefinitionError(value.position(),
+                          where + " must be node.port or { from: node.port, ... }, found " + value.kind_name());
   }
+  RefuseUnknownKeys(value, where, {"from", "policy", "packets", "bytes", "time"});
+  const Value* from = value.Find("from");
+  if (!from) throw DefinitionError(value.position(), where + " has no 'from'");
+  std::vector<Value::Entry> limits = value.entries();
+  std::erase_if(limits, [](const Value::Entry& entry) { return entry.key == "from"; });
+  return {port, from->scalar(), from->position(), Value::Map(std::move(limits), value.position())};
+}
+
+std::vector<InputDefinition> ParseInputs(const Value& in) {
+  const bool is_single = in.is_scalar() || (in.is_map() && in.Find("from"));
+  if (is_single) return {ParseInput("", in)};
   if (!in.is_map()) {
     throw DefinitionError(in.position(),
                           std::string("'in' must be node.port or a map of port: node.port, found ") + in.kind_name());
   }
+  std::vector<InputDefinition> inputs;
   for (const Value::Entry& entry : in.entries()) {
     RequireName(entry, "port");
-    inputs.push_back({entry.key, entry.value.scalar(), entry.value.position()});
+    inputs.push_back(ParseInput(entry.key, entry.value));
   }
   return inputs;
 }
@@ -130,13 +137,17 @@ NodeDefinition ParseNode(const Value::Entry& entry) {
   node.name = entry.key;
   node.position = entry.key_position;
   const Value* type = entry.value.Find("type");
-  if (!type) throw DefinitionError(entry.key_position, "node '" + entry.key + "' has no 'type'");
-  type->scalar();
-  node.type = *type;
+  const Value* use = entry.value.Find("use");
+  if (!type && !use) throw DefinitionError(entry.key_position, "node '" + entry.key + "' has no 'type'");
+  if (type && use) throw DefinitionError(entry.key_position, "node '" + entry.key + "' has a 'type' and a 'use'");
+  (type ? node.type : node.use) = Value::Scalar((type ? type : use)->scalar(), (type ? type : use)->position());
   for (const Value::Entry& key : entry.value.entries()) {
+    if (key.key == "in" && use) {
+      throw DefinitionError(key.key_position, "node '" + entry.key + "' uses a template: it has no inputs of its own");
+    }
     if (key.key == "in") {
       node.inputs = ParseInputs(key.value);
-    } else if (key.key != "type") {
+    } else if (key.key != "type" && key.key != "use") {
       node.params.push_back(key);
     }
   }
@@ -154,31 +165,57 @@ void CheckVersion(const Value& root) {
 
 }  // namespace
 
+void RequireName(const Value::Entry& entry, const char* what) {
+  bool good = !entry.key.empty();
+  for (char c : entry.key) {
+    good = good && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-');
+  }
+  if (!good) {
+    throw DefinitionError(entry.key_position, std::string("'") + entry.key + "' is no name for a " + what +
+                                                  ": letters, digits, '_' and '-' only");
+  }
+}
+
+std::vector<ParamDecl> ParseParamDecls(const Value& params) {
+  std::vector<ParamDecl> decls;
+  for (const Value::Entry& entry : params.entries()) decls.push_back(ParseParamDecl(entry));
+  return decls;
+}
+
+std::vector<NodeDefinition> ParseNodes(const Value& nodes) {
+  std::vector<NodeDefinition> parsed;
+  for (const Value::Entry& entry : nodes.entries()) parsed.push_back(ParseNode(entry));
+  if (parsed.empty()) throw DefinitionError(nodes.position(), "'nodes' is empty");
+  return parsed;
+}
+
 PipelineDefinition ParsePipeline(const std::string& text, const std::string& file_name) {
   const Value root = ReadYaml(text, file_name);
   CheckVersion(root);
-  RefuseUnknownKeys(root, "a pipeline file", {"percept", "description", "params", "nodes"});
+  RefuseUnknownKeys(root, "a pipeline file", {"percept", "description", "params", "limits", "templates", "nodes"});
   PipelineDefinition pipeline;
   pipeline.name = file_name;
   pipeline.position = root.position();
   if (const Value* description = root.Find("description")) pipeline.description = description->scalar();
-  if (const Value* params = root.Find("params")) {
-    for (const Value::Entry& entry : params->entries()) pipeline.params.push_back(ParseParamDecl(entry));
+  if (const Value* params = root.Find("params")) pipeline.params = ParseParamDecls(*params);
+  if (const Value* limits = root.Find("limits")) pipeline.limits = *limits;
+  if (const Value* templates = root.Find("templates")) {
+    for (const Value::Entry& entry : templates->entries()) pipeline.templates.push_back(ParseTemplate(entry));
   }
   const Value* nodes = root.Find("nodes");
   if (!nodes) throw DefinitionError(root.position(), "no 'nodes'");
-  for (const Value::Entry& entry : nodes->entries()) pipeline.nodes.push_back(ParseNode(entry));
-  if (pipeline.nodes.empty()) throw DefinitionError(nodes->position(), "'nodes' is empty");
+  pipeline.nodes = ParseNodes(*nodes);
   return pipeline;
 }
 
-PipelineDefinition LoadPipeline(const std::string& path) {
+std::string ReadPipelineText(const std::string& path) {
   const Position position{std::make_shared<const std::string>(path), 0, 0};
   if (std::filesystem::is_directory(path)) throw DefinitionError(position, "is a folder, not a pipeline file");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw DefinitionError(position, std::string("cannot be opened: ") + std::strerror(errno));
-  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  return ParsePipeline(text, path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
+
+PipelineDefinition LoadPipeline(const std::string& path) { return ParsePipeline(ReadPipelineText(path), path); }
 
 }  // namespace percept::graph

@@ -2,6 +2,7 @@
 #include "graph/config/topology.h"
 
 #include <algorithm>
+#include <numeric>
 #include <vector>
 
 namespace percept::graph {
@@ -56,6 +57,14 @@ void SetDepths(CheckedGraph& graph) {
     }
   }
   if (finished.size() != graph.nodes.size()) ThrowCycle(graph, FindCycle(graph, num_open_outputs));
+}
+
+std::vector<size_t> FlowOrder(const CheckedGraph& graph) {
+  std::vector<size_t> order(graph.nodes.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return graph.nodes[a].depth > graph.nodes[b].depth; });
+  return order;
 }
 
 }  // namespace percept::graph

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/node/contract.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 #include <stdexcept>
 
@@ -33,7 +35,7 @@ void CheckNames(const Contract& contract, const std::vector<T>& list, const char
 void CheckParams(const Contract& contract) {
   CheckNames(contract, contract.params, "parameter");
   for (const ParamDecl& param : contract.params) {
-    if (param.name == "type" || param.name == "in" || param.name == "in_flight") {
+    if (std::find(std::begin(kGraphKeys), std::end(kGraphKeys), param.name) != std::end(kGraphKeys)) {
       Refuse(contract, "parameter '" + param.name + "' is a key of the graph itself");
     }
     if (param.type == ParamType::kEnum && param.values.empty()) {
@@ -49,7 +51,57 @@ void CheckParams(const Contract& contract) {
   }
 }
 
+// "$in" and "$in[]" name an input.
+void CheckOutputType(const Contract& contract, const std::string& output, const TypeName& type) {
+  if (type.empty()) Refuse(contract, "output '" + output + "' without a type");
+  const std::optional<std::string> input = InputOfType(type);
+  if (!input) return;
+  const bool is_known =
+      contract.dynamic_inputs ? *input == contract.dynamic_inputs->single_name : contract.FindInput(*input) != nullptr;
+  if (!is_known) Refuse(contract, "output '" + output + "' has the type of '" + *input + "', which is no input");
+}
+
+// `is_only`: nothing else says the type.
+void CheckTypeParam(const Contract& contract, const std::string& port, const std::string& type_param, bool is_only) {
+  const ParamDecl* param = contract.FindParam(type_param);
+  const bool is_text = param && param->type == ParamType::kString && !param->is_list;
+  if (is_text && (!is_only || param->required || param->default_value)) return;
+  Refuse(contract, "the type of '" + port + "' is said by '" + type_param + "', which is no string parameter" +
+                       (is_only ? " that always has a value" : ""));
+}
+
+void CheckInputs(const Contract& contract) {
+  CheckNames(contract, contract.inputs, "input");
+  for (const InputPort& port : contract.inputs) {
+    if (!port.type_param.empty()) CheckTypeParam(contract, port.name, port.type_param, /*is_only=*/true);
+  }
+  if (!contract.dynamic_inputs) return;
+  const DynamicInputs& inputs = *contract.dynamic_inputs;
+  if (!inputs.type_param.empty()) {
+    CheckTypeParam(contract, inputs.single_name, inputs.type_param, /*is_only=*/false);
+  }
+  if (inputs.grows && contract.dynamic_outputs) Refuse(contract, "inputs that grow, and an output for each");
+}
+
+void CheckOutputs(const Contract& contract) {
+  CheckNames(contract, contract.outputs, "output");
+  for (const OutputPort& port : contract.outputs) {
+    const bool has_param = !port.type_param.empty();
+    if (has_param) CheckTypeParam(contract, port.name, port.type_param, /*is_only=*/port.type.empty());
+    if (!has_param || !port.type.empty()) CheckOutputType(contract, port.name, port.type);
+  }
+  if (!contract.dynamic_outputs) return;
+  if (!contract.dynamic_inputs) Refuse(contract, "an output per input, but inputs of its own");
+  if (!contract.outputs.empty()) Refuse(contract, "outputs of its own and of the pipeline's");
+  CheckOutputType(contract, contract.dynamic_outputs->single_name, contract.dynamic_outputs->type);
+}
+
 }  // namespace
+
+std::optional<std::string> InputOfType(const TypeName& type) {
+  if (type.empty() || type[0] != '$') return std::nullopt;
+  return type.substr(1, type.ends_with("[]") ? type.size() - 3 : std::string::npos);
+}
 
 const OutputPort* Contract::FindOutput(const std::string& name) const { return FindByName(outputs, name); }
 const InputPort* Contract::FindInput(const std::string& name) const { return FindByName(inputs, name); }
@@ -64,11 +116,18 @@ void ValidateContract(const Contract& contract) {
   if (contract.source == SourceKind::kNone && !has_inputs) Refuse(contract, "no inputs, and not a source");
   if (!contract.inputs.empty() && contract.dynamic_inputs) Refuse(contract, "inputs of its own and of the pipeline's");
   if (contract.source != SourceKind::kNone && contract.in_flight < 1) Refuse(contract, "in_flight below 1");
-  CheckNames(contract, contract.inputs, "input");
-  CheckNames(contract, contract.outputs, "output");
-  for (const OutputPort& port : contract.outputs) {
-    if (port.type.empty()) Refuse(contract, "output '" + port.name + "' without a type");
+  if (contract.source == SourceKind::kNone && contract.own_thread)
+    Refuse(contract, "a thread of its own, and not a source");
+  if (contract.source != SourceKind::kNone && contract.state_kind == StateKind::kSaved) {
+    Refuse(contract, "a source that saves its state: it goes on from its chunks");
   }
+  const bool has_bound = contract.state.items != 0 || contract.state.bytes != 0 || contract.state.time != Duration();
+  if (contract.parallel &&
+      (contract.source != SourceKind::kNone || has_bound || contract.state_kind != StateKind::kNone)) {
+    Refuse(contract, "parallel, but a source or a node that keeps something between sets");
+  }
+  CheckInputs(contract);
+  CheckOutputs(contract);
   CheckParams(contract);
 }
 

@@ -53,4 +53,12 @@ std::string NearestNames(const std::string& wrong, const std::vector<std::string
   return "; valid: " + Join(valid);
 }
 
+void RefuseUnknownKeys(const Value& map, const std::string& where, const std::vector<std::string>& valid) {
+  for (const Value::Entry& entry : map.entries()) {
+    if (std::find(valid.begin(), valid.end(), entry.key) != valid.end()) continue;
+    throw DefinitionError(entry.key_position,
+                          "unknown key '" + entry.key + "' in " + where + NearestNames(entry.key, valid));
+  }
+}
+
 }  // namespace percept::graph

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "graph/node/nearest.h"
+#include "graph/node/quantity.h"
 
 namespace percept::graph {
 namespace {
@@ -27,10 +28,16 @@ std::string Plain(double number) {
   return text;
 }
 
+std::string Limit(const ParamDecl& decl, double limit) {
+  if (decl.type == ParamType::kDuration) return DurationText(Duration::Seconds(limit));
+  if (decl.type == ParamType::kBytes) return BytesText(static_cast<int64_t>(limit));
+  return Plain(limit);
+}
+
 std::string Range(const ParamDecl& decl) {
-  if (decl.min && decl.max) return Plain(*decl.min) + " to " + Plain(*decl.max);
-  if (decl.min) return Plain(*decl.min) + " or more";
-  return Plain(*decl.max) + " or less";
+  if (decl.min && decl.max) return Limit(decl, *decl.min) + " to " + Limit(decl, *decl.max);
+  if (decl.min) return Limit(decl, *decl.min) + " or more";
+  return Limit(decl, *decl.max) + " or less";
 }
 
 std::string Quoted(const std::string& text) {
@@ -96,6 +103,20 @@ bool AsBool(const ParamDecl& decl, const Value& value) {
   return text == "true";
 }
 
+Duration AsDuration(const ParamDecl& decl, const Value& value) {
+  const std::optional<Duration> duration = ReadDuration(Text(decl, value));
+  if (!duration) ThrowWrong(decl, value, Quoted(value.scalar()) + ": write it as 200ms, 2s, 1.5min or 1h");
+  CheckRange(decl, value, duration->seconds());
+  return *duration;
+}
+
+int64_t AsBytes(const ParamDecl& decl, const Value& value) {
+  const std::optional<int64_t> bytes = ReadBytes(Text(decl, value));
+  if (!bytes || *bytes < 0) ThrowWrong(decl, value, Quoted(value.scalar()) + ": write it as 64MiB, 2GB or 4096");
+  CheckRange(decl, value, static_cast<double>(*bytes));
+  return *bytes;
+}
+
 template <class T>
 ParamValue OneOrList(const ParamDecl& decl, const Value& value, T (*parse)(const ParamDecl&, const Value&)) {
   if (!decl.is_list) return parse(decl, value);
@@ -123,6 +144,10 @@ const char* BareTypeName(ParamType type) {
       return "path";
     case ParamType::kEnum:
       return "enum";
+    case ParamType::kDuration:
+      return "duration";
+    case ParamType::kBytes:
+      return "bytes";
     case ParamType::kAny:
       return "any YAML";
   }
@@ -161,6 +186,10 @@ ParamValue ParseParam(const ParamDecl& decl, const Value& value) {
       return OneOrList(decl, value, AsFloat);
     case ParamType::kBool:
       return OneOrList(decl, value, AsBool);
+    case ParamType::kDuration:
+      return OneOrList(decl, value, AsDuration);
+    case ParamType::kBytes:
+      return OneOrList(decl, value, AsBytes);
     case ParamType::kAny:
       break;
   }

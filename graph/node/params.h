@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "graph/node/value.h"
+#include "graph/packet/time.h"
 
 namespace percept::graph {
 
-// kAny: any YAML, read by the node itself from its Value (a prompt, a condition).
-enum class ParamType { kString, kInt, kFloat, kBool, kPath, kEnum, kAny };
+// kDuration: "200ms", "2s", "1.5min"; kBytes: "64MiB", "2GB", or a plain number. kAny: any YAML, read by the node
+// itself from its Value (a prompt, a condition).
+enum class ParamType { kString, kInt, kFloat, kBool, kPath, kEnum, kDuration, kBytes, kAny };
 
 // One parameter of a node type or of a pipeline, declared once: parsing, messages, docs and `percept nodes` read this.
 struct ParamDecl {
@@ -25,7 +27,7 @@ struct ParamDecl {
   bool required = false;
   std::optional<Value> default_value;  // absent and not required: ParamValues::Has says whether it was given
   std::vector<std::string> values;     // kEnum: what it may be
-  std::optional<double> min, max;      // kInt, kFloat: inclusive
+  std::optional<double> min, max;      // kInt, kFloat, kDuration (seconds), kBytes: inclusive
   Position position;                   // where a pipeline declares it; nowhere for a node type's
 
   // For declarations in code: ParamDecl{.name = "budget", .type = ParamType::kInt, .doc = "...", .min =
@@ -41,8 +43,9 @@ class ParamError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
-using ParamValue = std::variant<std::string, int64_t, double, bool, std::vector<std::string>, std::vector<int64_t>,
-                                std::vector<double>, std::vector<bool>, Value>;
+using ParamValue =
+    std::variant<std::string, int64_t, double, bool, Duration, std::vector<std::string>, std::vector<int64_t>,
+                 std::vector<double>, std::vector<bool>, std::vector<Duration>, Value>;
 
 // Turns what was written into the declared type. Throws DefinitionError at the value's position: wrong type, out of
 // range, not among the enum's values (nearest valid ones named).
@@ -52,7 +55,8 @@ ParamValue ParseParam(const ParamDecl& decl, const Value& value);
 class ParamValues {
  public:
   bool Has(const std::string& name) const { return values_.count(name) != 0; }
-  // T is int64_t, double, bool, std::string (string, path, enum), a std::vector of those, or Value (any YAML).
+  // T is int64_t (int, bytes), double, bool, std::string (string, path, enum), Duration, a std::vector of those, or
+  // Value (any YAML).
   // Throws ParamError.
   template <class T>
   const T& Get(const std::string& name) const {

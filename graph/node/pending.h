@@ -26,10 +26,13 @@ class Pending {
   Time time() const { return time_; }
   const Origin& origin() const { return origin_; }
   const std::string& item_label() const;
+  // The item was asked to be given up.
+  bool cancelled() const { return origin_.item && origin_.item->cancelled(); }
 
  private:
   Origin origin_;
   Time time_;
+  uint64_t id_ = 0;
   std::shared_ptr<PendingTimes> times_;
 };
 

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
 #include "graph/node/wake_state.h"
+#include "graph/packet/packet.h"
 #include "graph/packet/time.h"
 
 namespace percept::graph {
@@ -16,15 +20,29 @@ class PendingTimes {
  public:
   explicit PendingTimes(std::shared_ptr<WakeState> node) : node_(std::move(node)) {}
 
-  void Add(Time time);
-  void Remove(Time time);
+  struct Work {
+    uint64_t id;
+    Time time;
+    Origin origin;
+  };
+
+  // Returns the id under which to remove it.
+  uint64_t Add(Time time, const Origin& origin);
+  // No work of that id: nothing is done.
+  void Remove(uint64_t id);
+  // Takes out all work, the earliest first.
+  std::vector<Work> TakeAll();
   // Max() where nothing is pending.
-  Time Earliest() const;
-  bool empty() const { return Earliest() == Time::Max(); }
+  Time Earliest() const { return empty() ? Time::Max() : FindEarliest(); }
+  bool empty() const { return num_work_.load(std::memory_order_acquire) == 0; }
 
  private:
+  Time FindEarliest() const;
+
+  std::atomic<size_t> num_work_{0};  // as many as in work_: asked about at every run of the node, mostly none
   mutable std::mutex mutex_;
-  std::vector<Time> times_;
+  std::vector<Work> work_;
+  uint64_t next_id_ = 0;
   const std::shared_ptr<WakeState> node_;
 };
 

@@ -6,11 +6,15 @@
 
 namespace percept::graph {
 
+void Registry::Register(NodeType type) {
+  ValidateContract(type.contract);
+  std::string name = type.contract.type;
+  if (types_.count(name)) throw std::logic_error("node type '" + name + "' is registered twice");
+  types_.emplace(std::move(name), std::move(type));
+}
+
 void Registry::Register(Contract contract, NodeFactory make, NodeCheck check) {
-  ValidateContract(contract);
-  std::string type = contract.type;
-  if (types_.count(type)) throw std::logic_error("node type '" + type + "' is registered twice");
-  types_.emplace(std::move(type), NodeType{std::move(contract), std::move(make), std::move(check)});
+  Register({.contract = std::move(contract), .make = std::move(make), .check = std::move(check)});
 }
 
 const NodeType* Registry::Find(const std::string& type) const {

@@ -9,6 +9,8 @@
 
 #include "graph/node/contract.h"
 #include "graph/node/node.h"
+#include "graph/node/timing.h"
+#include "graph/queue/join_spec.h"
 
 namespace percept::graph {
 
@@ -18,16 +20,24 @@ using NodeFactory = std::function<std::unique_ptr<Node>(const ParamValues& param
 // anything starts; throws DefinitionError, with the position of a Value or of params.PositionOf(name).
 using NodeCheck = std::function<void(const ParamValues& params, const std::vector<std::string>& input_ports)>;
 
+// All but `contract` and `make` may be empty.
 struct NodeType {
   Contract contract;
   NodeFactory make;
-  NodeCheck check;  // may be empty
+  NodeCheck check = {};
+  // What depends on the parameters: how much the node keeps (instead of contract.state), how it joins its inputs (the
+  // pipeline then may not say), what it holds back.
+  std::function<StateBound(const ParamValues& params)> state = {};
+  std::function<JoinSpec(const ParamValues& params)> join = {};
+  std::function<Timing(const ParamValues& params)> timing = {};
 };
 
 // The node types a program has. Filled once, then only read.
 class Registry {
  public:
   // Throws std::logic_error: a type twice, or a contract that ValidateContract refuses.
+  //   registry.Register({.contract = ..., .make = ..., .timing = ...});
+  void Register(NodeType type);
   void Register(Contract contract, NodeFactory make, NodeCheck check = {});
 
   // nullptr where there is none.

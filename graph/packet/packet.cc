@@ -4,10 +4,6 @@
 namespace percept::graph {
 namespace {
 
-void RequireOrdinary(Time timestamp) {
-  if (timestamp.is_special()) throw std::logic_error("a packet cannot be at media time '" + timestamp.ToString() + "'");
-}
-
 const std::string& LabelOf(const ItemRef& item) {
   static const std::string no_label;
   return item ? item->label() : no_label;
@@ -29,21 +25,18 @@ const char* ToString(ErrorKind kind) {
   return "unknown";
 }
 
-Packet::Packet(std::shared_ptr<const Payload> payload, Time timestamp, uint8_t flags)
-    : payload_(std::move(payload)), timestamp_(timestamp), flags_(flags) {
-  RequireOrdinary(timestamp);
-}
-
 Packet Packet::MakeError(ErrorPayload error, Time timestamp) {
   return Packet(std::make_shared<PayloadOf<ErrorPayload>>(std::move(error)), timestamp, kError);
 }
 
 const std::string& Packet::item_label() const { return LabelOf(origin_.item); }
 
-Packet Packet::WithTimestamp(Time timestamp) && {
-  RequireOrdinary(timestamp);
-  timestamp_ = timestamp;
-  return std::move(*this);
+std::optional<FieldValue> Packet::Field(std::string_view name) const {
+  return payload_ && payload_->type->field ? payload_->type->field(*payload_, name) : std::nullopt;
+}
+
+void Packet::ThrowSpecialTime(Time timestamp) {
+  throw std::logic_error("a packet cannot be at media time '" + timestamp.ToString() + "'");
 }
 
 void Packet::ThrowWrongType(const char* wanted) const {

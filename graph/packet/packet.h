@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "graph/packet/error_payload.h"
@@ -36,22 +37,29 @@ struct Origin {
 //   Packet::Make<Image>(std::move(image), t).WithDuration(d)
 class Packet {
  public:
-  enum Flag : uint8_t { kGap = 1, kDiscontinuity = 2, kError = 4 };
+  enum Flag : uint8_t { kGap = 1, kDiscontinuity = 2, kError = 4, kKey = 8 };
 
   Packet() = default;
 
   // One allocation: value and count together. Throws std::logic_error where `timestamp` is a special.
   template <class T>
   static Packet Make(T value, Time timestamp) {
+    static_assert(!kPayloadType<T>.is_list, "MakeList gives a list its type");
     return Packet(std::make_shared<PayloadOf<T>>(std::move(value)), timestamp, uint8_t{0});
   }
   static Packet MakeError(ErrorPayload error, Time timestamp);
+  // Of a payload made elsewhere (MakeList).
+  static Packet MakeOf(std::shared_ptr<const Payload> payload, Time timestamp) {
+    return Packet(std::move(payload), timestamp, uint8_t{0});
+  }
 
   bool empty() const { return payload_ == nullptr; }
   const PayloadType& type() const { return *payload_->type; }
   template <class T>
   bool Is() const {
-    return payload_ && *payload_->type == kPayloadType<T>;
+    if (!payload_) return false;
+    // A list of whatever: its type has the name of what is in it.
+    return kPayloadType<T>.is_list ? payload_->type->is_list : *payload_->type == kPayloadType<T>;
   }
   // Throws PayloadError naming both types.
   template <class T>
@@ -59,6 +67,8 @@ class Packet {
     if (!Is<T>()) ThrowWrongType(kPayloadType<T>.name);
     return static_cast<const PayloadOf<T>&>(*payload_).value;
   }
+  // A named value of the payload, nothing where it has none of that name.
+  std::optional<FieldValue> Field(std::string_view name) const;
   size_t bytes() const { return payload_ ? payload_->bytes : 0; }
 
   Time timestamp() const { return timestamp_; }
@@ -70,7 +80,11 @@ class Packet {
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
   bool is_error() const { return has(kError); }
 
-  Packet WithTimestamp(Time timestamp) &&;
+  Packet WithTimestamp(Time timestamp) && {
+    RequireOrdinary(timestamp);
+    timestamp_ = timestamp;
+    return std::move(*this);
+  }
   Packet WithDuration(Duration duration) && {
     duration_ = duration;
     return std::move(*this);
@@ -79,18 +93,36 @@ class Packet {
     flags_ |= flag;
     return std::move(*this);
   }
+  Packet WithFlags(uint8_t flags) && {
+    flags_ |= flags;
+    return std::move(*this);
+  }
   Packet WithOrigin(Origin origin) && {
     origin_ = std::move(origin);
     return std::move(*this);
   }
-  // Sequence: position on the output port. The graph sets it when the packet is sent.
-  Packet WithSequence(uint64_t sequence) && {
-    sequence_ = sequence;
-    return std::move(*this);
+
+  // For the graph, in place. Sequence: position on the output port.
+  void SetSequence(uint64_t sequence) { sequence_ = sequence; }
+  // Takes over `origin`, and `epoch` for its own where one is given; what a source said of the packet itself (epoch,
+  // capture time) goes before.
+  void TakeOver(const Origin& origin) { TakeOver(origin, origin.epoch); }
+  void TakeOver(const Origin& origin, int64_t epoch) {
+    origin_.item = origin.item;
+    origin_.trace_id = origin.trace_id;
+    if (origin_.epoch == 0) origin_.epoch = epoch;
+    if (!origin_.capture_time) origin_.capture_time = origin.capture_time;
   }
 
  private:
-  Packet(std::shared_ptr<const Payload> payload, Time timestamp, uint8_t flags);
+  Packet(std::shared_ptr<const Payload> payload, Time timestamp, uint8_t flags)
+      : payload_(std::move(payload)), timestamp_(timestamp), flags_(flags) {
+    RequireOrdinary(timestamp);
+  }
+  static void RequireOrdinary(Time timestamp) {
+    if (timestamp.is_special()) ThrowSpecialTime(timestamp);
+  }
+  [[noreturn]] static void ThrowSpecialTime(Time timestamp);
   [[noreturn]] void ThrowWrongType(const char* wanted) const;
 
   std::shared_ptr<const Payload> payload_;

@@ -44,19 +44,12 @@ Duration Duration::Seconds(double seconds) { return Duration(FromSeconds(seconds
 Duration Duration::operator+(Duration other) const { return Duration(Sum(ns_, other.ns_)); }
 Duration Duration::operator-(Duration other) const { return Duration(Difference(ns_, other.ns_)); }
 
-Time Time::Nanoseconds(int64_t ns) {
-  const Time time(ns);
-  if (time.is_special()) throw std::out_of_range("media time beyond 64 bits of nanoseconds");
-  return time;
-}
+void Time::ThrowOutOfRange() { throw std::out_of_range("media time beyond 64 bits of nanoseconds"); }
+void Time::ThrowNoNumber() const { throw std::logic_error("media time '" + ToString() + "' has no number"); }
+
 Time Time::Microseconds(int64_t us) { return Nanoseconds(Scaled(us, 1000)); }
 Time Time::Milliseconds(int64_t ms) { return Nanoseconds(Scaled(ms, 1000000)); }
 Time Time::Seconds(double seconds) { return Nanoseconds(FromSeconds(seconds)); }
-
-int64_t Time::nanoseconds() const {
-  if (is_special()) throw std::logic_error("media time '" + ToString() + "' has no number");
-  return ns_;
-}
 
 double Time::seconds() const { return static_cast<double>(nanoseconds()) / 1e9; }
 
@@ -72,11 +65,6 @@ std::string Time::ToString() const {
   while (text[length - 1] == '0') --length;
   if (text[length - 1] == '.') --length;
   return std::string(text, static_cast<size_t>(length)) + "s";
-}
-
-Time Time::Next() const {
-  nanoseconds();  // refuses the specials
-  return Time(ns_ + 1);
 }
 
 Time Time::operator+(Duration d) const { return Nanoseconds(Sum(nanoseconds(), d.nanoseconds())); }

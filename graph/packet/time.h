@@ -36,7 +36,11 @@ class Duration {
 class Time {
  public:
   constexpr Time() = default;
-  static Time Nanoseconds(int64_t ns);
+  static Time Nanoseconds(int64_t ns) {
+    const Time time(ns);
+    if (time.is_special()) ThrowOutOfRange();
+    return time;
+  }
   static Time Microseconds(int64_t us);
   static Time Milliseconds(int64_t ms);
   static Time Seconds(double seconds);
@@ -44,14 +48,17 @@ class Time {
   static constexpr Time Min() { return Time(kMin); }
   static constexpr Time Max() { return Time(kMax); }
 
-  constexpr bool is_special() const { return ns_ == kUnset || ns_ == kMin || ns_ == kMax; }
-  int64_t nanoseconds() const;
+  constexpr bool is_special() const { return ns_ <= kMin || ns_ == kMax; }
+  int64_t nanoseconds() const {
+    if (is_special()) ThrowNoNumber();
+    return ns_;
+  }
   double seconds() const;
   // "1.5s", or "unset", "min", "max".
   std::string ToString() const;
 
   // The bound that a packet at this time leaves behind: one nanosecond later, Max() after the last ordinary time.
-  Time Next() const;
+  Time Next() const { return Time(nanoseconds() + 1); }
   Time operator+(Duration d) const;
   Time operator-(Duration d) const;
   Duration operator-(Time other) const;
@@ -62,6 +69,9 @@ class Time {
   static constexpr int64_t kMin = kUnset + 1;
   static constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   constexpr explicit Time(int64_t ns) : ns_(ns) {}
+  [[noreturn]] static void ThrowOutOfRange();
+  [[noreturn]] void ThrowNoNumber() const;
+
   int64_t ns_ = kUnset;
 };
 

@@ -21,8 +21,8 @@ class Task {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // Runs `task` once, soon, never on the caller's stack. The task must not be waiting to run already, and must live
-  // until it has run.
+  // Runs `task` once, soon, never on the caller's stack. From a task of this executor: perhaps not before that one has
+  // ended. The task must not be waiting to run already, and must live until it has run.
   virtual void Enqueue(Task& task) = 0;
   virtual int num_workers() const = 0;
 };

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/run/graph.h"
 
+#include <utility>
+
 #include "graph/run/run_state.h"
 
 namespace percept::graph {
 
 Graph::Graph(const CheckedGraph& definition, Executor& executor, const Services& services, GraphOptions options)
-    : state_(std::make_shared<RunState>(definition, executor, services, options)) {
+    : state_(std::make_shared<RunState>(definition, executor, services, std::move(options))) {
   state_->Build();
 }
 
@@ -32,5 +34,13 @@ RunResult Graph::Run() {
 }
 
 void Graph::Cancel() { state_->Cancel(); }
+void Graph::Drain(Duration deadline) { state_->Drain(deadline); }
+void Graph::Add(const std::string& template_name, const std::string& name, const Arguments& arguments) {
+  state_->Add(template_name, name, arguments);
+}
+
+void Graph::Remove(const std::string& name, Duration deadline) { state_->Remove(name, deadline); }
+std::vector<std::string> Graph::instances() const { return state_->instances(); }
+Readiness Graph::readiness() const { return state_->readiness(); }
 
 }  // namespace percept::graph

@@ -9,7 +9,7 @@
 
 namespace percept::graph {
 
-enum class TraceKind { kRunBegin, kRunEnd, kSent, kReceived };
+enum class TraceKind { kRunBegin, kRunEnd, kSent, kReceived, kDropped };
 
 // One thing that happened. Names are valid during the call only.
 struct TraceEvent {
@@ -20,6 +20,9 @@ struct TraceEvent {
   uint64_t trace_id = 0;    // of the packet
   size_t edge_packets = 0;  // kSent, kReceived: level of the edge after it
   size_t edge_bytes = 0;
+  std::string_view edge = {};    // kSent, kReceived, kDropped: its name
+  std::string_view reason = {};  // kDropped
+  bool is_error = false;         // kReceived: an error packet
 };
 
 // Sees a graph run. Called on worker threads, by several nodes at once, and inside the path of every packet: be short.

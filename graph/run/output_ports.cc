@@ -18,21 +18,47 @@ OutputPorts::OutputPorts(const std::string& node, const std::vector<OutputPort>&
   }
 }
 
-const OutputPorts::Port& OutputPorts::Find(std::string_view name) const {
-  for (const Port& port : ports_) {
-    if (port.name == name) return port;
-  }
+void OutputPorts::ThrowNoPort(std::string_view name) {
   throw std::logic_error("the node's contract declares no output '" + std::string(name) + "'");
 }
 
-void OutputPorts::CheckType(Port& port, const Packet& packet) const {
+void OutputPorts::CheckNewType(Port& port, const Packet& packet) {
   if (packet.empty()) throw std::logic_error("an empty packet was sent on output '" + port.name + "'");
-  if (port.seen_type == &packet.type()) return;
   if (port.type != packet.type().name) {
     throw std::logic_error("output '" + port.name + "' is declared as " + port.type + ", but a packet of type " +
                            packet.type().name + " was sent on it");
   }
-  port.seen_type = &packet.type();
+  // The type of a list lives as long as its packet; the others are there for good.
+  if (!packet.type().is_list) port.seen_type = &packet.type();
+}
+
+void OutputPorts::Trace(const Port& port, const Edge& edge, Time time, uint64_t trace_id, Edge::Level level) const {
+  if (!observer_) return;
+  observer_->OnEvent({TraceKind::kSent, node_, port.name, time, trace_id, level.packets, level.bytes, edge.name()});
+}
+
+inline void OutputPorts::PutOnBranch(const Port& port, Branch& branch, Packet&& packet) {
+  const Time time = packet.timestamp();
+  const uint64_t trace_id = packet.origin().trace_id;
+  if (packet.origin().item) packet.origin().item->Acquire();
+  Edge::Level level;
+  if (branch.staged.empty() && branch.edge->Push(packet, port.bound, level)) {
+    if (observer_) Trace(port, *branch.edge, time, trace_id, level);
+  } else {
+    branch.staged.push_back(std::move(packet));
+    ++num_staged_;
+  }
+  has_room_ = has_room_ && branch.edge->has_room();
+}
+
+inline void OutputPorts::Put(Port& port, Packet&& packet) {
+  const Time time = packet.timestamp();
+  port.bound = port.many_per_time ? time : time.Next();
+  packet.SetSequence(port.next_sequence++);
+  if (port.next_flags != 0) packet = std::move(packet).WithFlags(std::exchange(port.next_flags, uint8_t{0}));
+  ++num_sent_;
+  for (size_t i = 0; i + 1 < port.branches.size(); ++i) PutOnBranch(port, port.branches[i], Packet(packet));
+  if (!port.branches.empty()) PutOnBranch(port, port.branches.back(), std::move(packet));
 }
 
 OutputPorts::Order OutputPorts::Send(std::string_view name, Packet& packet) {
@@ -40,7 +66,7 @@ OutputPorts::Order OutputPorts::Send(std::string_view name, Packet& packet) {
   CheckType(port, packet);
   if (port.bound == Time::Max())
     throw std::logic_error("a packet was sent on output '" + port.name + "' after its end");
-  if (!CanSend(name)) throw std::logic_error("a packet was sent on output '" + port.name + "', which has no room");
+  if (!CanSend(port)) throw std::logic_error("a packet was sent on output '" + port.name + "', which has no room");
   if (packet.timestamp() < port.bound) return Order::kTooEarly;
   Put(port, std::move(packet));
   return Order::kInOrder;
@@ -59,37 +85,6 @@ void OutputPorts::PutError(Port& port, Packet error) {
   Put(port, std::move(error).WithTimestamp(time));
 }
 
-void OutputPorts::Put(Port& port, Packet packet) {
-  const Time time = packet.timestamp();
-  port.bound = port.many_per_time ? time : time.Next();
-  packet = std::move(packet).WithSequence(port.next_sequence++);
-  ++num_sent_;
-  for (size_t i = 0; i + 1 < port.branches.size(); ++i) PutOnBranch(port, port.branches[i], packet);
-  if (!port.branches.empty()) PutOnBranch(port, port.branches.back(), std::move(packet));
-}
-
-void OutputPorts::PutOnBranch(const Port& port, Branch& branch, Packet packet) {
-  const Time time = packet.timestamp();
-  const uint64_t trace_id = packet.origin().trace_id;
-  if (packet.origin().item) packet.origin().item->Acquire();
-  Edge::Level level;
-  if (branch.staged.empty() && branch.edge->Push(packet, port.bound, level)) {
-    Trace(port, time, trace_id, level);
-  } else {
-    branch.staged.push_back(std::move(packet));
-  }
-}
-
-void OutputPorts::Trace(const Port& port, Time time, uint64_t trace_id, Edge::Level level) const {
-  if (!observer_) return;
-  observer_->OnEvent({TraceKind::kSent, node_, port.name, time, trace_id, level.packets, level.bytes});
-}
-
-bool OutputPorts::CanSend(std::string_view name) const {
-  const std::vector<Branch>& branches = Find(name).branches;
-  return std::all_of(branches.begin(), branches.end(), [](const Branch& branch) { return branch.staged.empty(); });
-}
-
 void OutputPorts::Raise(Port& port, Time bound) {
   if (bound <= port.bound) return;
   port.bound = bound;
@@ -103,7 +98,25 @@ void OutputPorts::RaiseBounds(Time bound) {
   for (Port& port : ports_) Raise(port, bound);
 }
 
-bool OutputPorts::FlushStaged() {
+Time OutputPorts::EndTime() {
+  Time end = Time::Min();
+  for (const Port& port : ports_) {
+    end = std::max(end, port.many_per_time && !port.bound.is_special() ? port.bound.Next() : port.bound);
+  }
+  RaiseBounds(end);
+  return end;
+}
+
+Time OutputPorts::StartEpoch(Time at, uint8_t flags) {
+  for (const Port& port : ports_) at = std::max(at, port.bound);
+  for (Port& port : ports_) {
+    Raise(port, at);
+    port.next_flags |= flags;
+  }
+  return at;
+}
+
+bool OutputPorts::FlushAllStaged() {
   bool all_gone = true;
   for (Port& port : ports_) {
     for (Branch& branch : port.branches) {
@@ -114,30 +127,28 @@ bool OutputPorts::FlushStaged() {
         const Time time = packet.timestamp();
         const uint64_t trace_id = packet.origin().trace_id;
         if (!branch.edge->Push(packet, time, level)) break;
-        Trace(port, time, trace_id, level);
+        Trace(port, *branch.edge, time, trace_id, level);
         branch.staged.pop_front();
+        --num_staged_;
       }
       if (branch.staged.empty()) {
         branch.edge->RaiseBound(port.bound);
       } else {
         all_gone = false;
-        full_edge_ = branch.edge;
       }
     }
   }
   return all_gone;
 }
 
-bool OutputPorts::HasRoom() {
-  full_edge_ = nullptr;
+bool OutputPorts::LookForRoom() {
   if (!FlushStaged()) return false;
   for (Port& port : ports_) {
     for (Branch& branch : port.branches) {
-      if (branch.edge->HasRoom()) continue;
-      full_edge_ = branch.edge;
-      return false;
+      if (!branch.edge->HasRoom()) return false;
     }
   }
+  has_room_ = true;
   return true;
 }
 
@@ -150,8 +161,41 @@ void OutputPorts::Drop() {
       branch.staged.clear();
     }
   }
+  num_staged_ = 0;
 }
 
-const Edge* OutputPorts::FullEdge() const { return full_edge_; }
+bool OutputPorts::HasLostItsReaders() const {
+  bool any = false;
+  for (const Port& port : ports_) {
+    for (const Branch& branch : port.branches) {
+      if (!branch.edge->is_closed()) return false;
+      any = true;
+    }
+  }
+  return any;
+}
+
+std::vector<Packet> OutputPorts::Staged() const {
+  std::vector<Packet> staged;
+  for (const Port& port : ports_) {
+    for (const Branch& branch : port.branches) staged.insert(staged.end(), branch.staged.begin(), branch.staged.end());
+  }
+  return staged;
+}
+
+Time OutputPorts::LatestBound() const {
+  Time latest = Time::Min();
+  for (const Port& port : ports_) latest = std::max(latest, port.bound);
+  return latest;
+}
+
+const Edge* OutputPorts::FullEdge() const {
+  for (const Port& port : ports_) {
+    for (const Branch& branch : port.branches) {
+      if (!branch.staged.empty() || branch.edge->is_full()) return branch.edge;
+    }
+  }
+  return nullptr;
+}
 
 }  // namespace percept::graph

@@ -5,18 +5,14 @@
 
 namespace percept::graph {
 
-bool ReadyList::RunsLater(const Slot& a, const Slot& b) {
-  return a.priority != b.priority ? a.priority > b.priority : a.order > b.order;
-}
-
 void ReadyList::Push(Task& task) {
   heap_.push_back({task.priority, next_order_++, &task});
-  std::push_heap(heap_.begin(), heap_.end(), RunsLater);
+  std::push_heap(heap_.begin(), heap_.end(), RunsLater());
 }
 
 Task* ReadyList::Pop() {
   if (heap_.empty()) return nullptr;
-  std::pop_heap(heap_.begin(), heap_.end(), RunsLater);
+  std::pop_heap(heap_.begin(), heap_.end(), RunsLater());
   Task* task = heap_.back().task;
   heap_.pop_back();
   return task;

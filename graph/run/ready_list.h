@@ -16,6 +16,7 @@ class ReadyList {
   // nullptr when empty.
   Task* Pop();
   bool empty() const { return heap_.empty(); }
+  size_t size() const { return heap_.size(); }
 
  private:
   struct Slot {
@@ -23,7 +24,11 @@ class ReadyList {
     uint64_t order;
     Task* task;
   };
-  static bool RunsLater(const Slot& a, const Slot& b);
+  struct RunsLater {
+    bool operator()(const Slot& a, const Slot& b) const {
+      return a.priority != b.priority ? a.priority > b.priority : a.order > b.order;
+    }
+  };
   std::vector<Slot> heap_;
   uint64_t next_order_ = 0;
 };

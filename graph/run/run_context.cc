@@ -10,14 +10,17 @@ namespace percept::graph {
 
 RunContext::RunContext(RunState& run, const CheckedNode& node, const InputSet& no_inputs, OutputPorts& outputs,
                        std::shared_ptr<WakeState> wake_state, std::shared_ptr<PendingTimes> pending,
-                       std::shared_ptr<SourceCredits> credits)
+                       std::shared_ptr<SourceCredits> credits, StateAccount& state)
     : run_(run),
+      node_(node),
       name_(node.name),
       outputs_(outputs),
       wake_state_(std::move(wake_state)),
       pending_(std::move(pending)),
       credits_(std::move(credits)),
-      inputs_(&no_inputs) {}
+      state_(state),
+      inputs_(&no_inputs),
+      is_live_(node.contract.source == SourceKind::kLive) {}
 
 void RunContext::Begin(const InputSet& inputs) { inputs_ = &inputs; }
 
@@ -26,22 +29,23 @@ void RunContext::End() {
 }
 
 Origin RunContext::CurrentOrigin() const {
-  if (const Packet* first = inputs_->First()) return first->origin();
-  Origin origin;
-  origin.item = new_item_;
-  if (new_item_) origin.trace_id = new_item_->id();
+  const Packet* first = inputs_->First();
+  if (!first) return OriginOf(new_item_);
+  Origin origin = first->origin();
+  origin.epoch = inputs_->epoch();
   return origin;
 }
 
-Packet RunContext::Filled(Packet packet, Origin origin) {
-  // What a source says of the packet itself goes before.
-  if (packet.origin().epoch != 0) origin.epoch = packet.origin().epoch;
-  if (packet.origin().capture_time) origin.capture_time = packet.origin().capture_time;
-  return std::move(packet).WithOrigin(std::move(origin));
+Origin RunContext::OriginOf(const ItemRef& item) const {
+  Origin origin;
+  origin.item = item;
+  if (item) origin.trace_id = item->id();
+  origin.epoch = epoch_;
+  if (is_live_) origin.capture_time = run_.clock().WallNow();
+  return origin;
 }
 
-void RunContext::SendOrRefuse(std::string_view port, Packet packet) {
-  if (outputs_.Send(port, packet) == OutputPorts::Order::kInOrder) return;
+void RunContext::Refuse(std::string_view port, const Packet& packet) {
   const Time bound = outputs_.BoundOf(port);
   outputs_.SendError(port,
                      MakeError(ErrorKind::kBadInput,
@@ -51,13 +55,26 @@ void RunContext::SendOrRefuse(std::string_view port, Packet packet) {
 }
 
 void RunContext::Send(std::string_view port, Packet packet) {
-  if (!packet.origin().item) packet = Filled(std::move(packet), CurrentOrigin());
-  SendOrRefuse(port, std::move(packet));
+  if (!packet.origin().item) {
+    if (const Packet* first = inputs_->First()) {
+      packet.TakeOver(first->origin(), inputs_->epoch());
+    } else {
+      packet.TakeOver(OriginOf(new_item_));
+    }
+  } else if (credits_) {
+    packet.TakeOver(OriginOf(packet.origin().item));
+  }
+  if (packet.origin().epoch < epoch_) {
+    Origin origin = packet.origin();
+    origin.epoch = epoch_;
+    packet = std::move(packet).WithOrigin(std::move(origin));
+  }
+  SendOrRefuse(port, packet);
 }
 
 void RunContext::Send(std::string_view port, Packet packet, const Pending& work) {
-  if (!packet.origin().item) packet = Filled(std::move(packet), work.origin());
-  SendOrRefuse(port, std::move(packet));
+  if (!packet.origin().item) packet.TakeOver(work.origin());
+  SendOrRefuse(port, packet);
 }
 
 Packet RunContext::MakeError(ErrorKind kind, std::string reason, Time time, Origin origin) {
@@ -81,17 +98,13 @@ void RunContext::SendError(ErrorKind kind, std::string reason, const Pending& wo
 }
 
 void RunContext::SendError(ErrorKind kind, std::string reason, Time time, const ItemRef& item) {
-  Origin origin;
-  origin.item = item;
-  if (item) origin.trace_id = item->id();
-  outputs_.SendError(MakeError(kind, std::move(reason), time, std::move(origin)));
+  outputs_.SendError(MakeError(kind, std::move(reason), time, OriginOf(item)));
 }
 
 ItemRef RunContext::NewItem(std::string label) {
   if (!credits_) throw std::logic_error("NewItem in a node that is no source");
   if (new_item_) throw std::logic_error("NewItem twice in one call");
-  if (!credits_->available()) throw std::logic_error("NewItem while an item of the source's own holds the last credit");
-  credits_->Take();
+  if (!may_start_item_) throw std::logic_error("NewItem while an item of the source's own holds the last credit");
   new_item_ = std::make_shared<const Item>(std::move(label), run_.NextItemId(), credits_);
   new_item_->Acquire();
   return new_item_;
@@ -102,14 +115,72 @@ Pending RunContext::Hold() {
   return Pending(CurrentOrigin(), inputs_->time(), pending_);
 }
 
-Pending RunContext::Hold(const ItemRef& item, Time time) {
-  Origin origin;
-  origin.item = item;
-  if (item) origin.trace_id = item->id();
-  return Pending(std::move(origin), time, pending_);
+Pending RunContext::Hold(const ItemRef& item, Time time) { return Pending(OriginOf(item), time, pending_); }
+
+Time RunContext::StartEpoch(Time at) {
+  if (!credits_) throw std::logic_error("StartEpoch in a node that is no source");
+  epoch_ = run_.NextEpoch();
+  return outputs_.StartEpoch(at, Packet::kDiscontinuity);
 }
 
-bool RunContext::cancelled() const { return run_.stopping(); }
+void RunContext::StartEpochAfterGap() {
+  epoch_ = run_.NextEpoch();
+  outputs_.StartEpoch(Time::Min(), Packet::kDiscontinuity | Packet::kGap);
+}
+
+void RunContext::CountRepair(std::string_view kind, int64_t num) {
+  uint64_t& count = repairs_[std::string(kind)];
+  if (count == 0 && num > 0)
+    run_.Note(RunNote::Kind::kRepair, node_, "begins to mend what comes in (" + std::string(kind) + ")");
+  count += static_cast<uint64_t>(num);
+}
+
+void RunContext::FailPending(ErrorKind kind, const std::string& reason) {
+  const ItemRef item = CurrentOrigin().item;
+  for (const PendingTimes::Work& work : pending_->TakeAll()) {
+    const bool is_presented = !inputs_->empty() && work.time == inputs_->time() && work.origin.item == item;
+    if (is_presented) continue;
+    outputs_.SendError(MakeError(kind, reason, work.time, work.origin));
+  }
+}
+
+void RunContext::EndChunk(std::string key) {
+  if (!credits_) throw std::logic_error("EndChunk in a node that is no source");
+  run_.EndChunk(std::move(key), outputs_.EndTime(), epoch_);
+}
+
+void RunContext::Resume() {
+  if (!credits_ || !run_.resume()) return;
+  epoch_ = run_.resume()->epoch;
+  outputs_.RaiseBounds(run_.resume()->end);
+}
+
+void RunContext::StartAt(Time time) {
+  start_ = time;
+  outputs_.RaiseBounds(time);
+}
+
+ItemRef RunContext::TakeStartedItem() {
+  ItemRef item = std::exchange(new_item_, nullptr);
+  if (item) item->Release();
+  return item;
+}
+
+std::optional<std::string> RunContext::resume_chunk() const {
+  return run_.resume() ? std::optional(run_.resume()->key) : std::nullopt;
+}
+
+std::optional<int64_t> RunContext::committed_position() const {
+  if (!run_.cut_points()) return std::nullopt;
+  if (!run_.resume()) return 0;
+  const auto position = run_.resume()->positions.find(name_);
+  return position == run_.resume()->positions.end() ? 0 : position->second;
+}
+
+Duration RunContext::Now() const { return run_.Now(); }
+void RunContext::WakeAt(Duration run_time) { wake_at_ = run_.start() + run_time; }
+bool RunContext::cancelled() const { return run_.stopping() || is_cut_off(); }
 const Services& RunContext::services() const { return run_.services(); }
+const GraphLimits& RunContext::limits() const { return run_.limits(); }
 
 }  // namespace percept::graph

@@ -18,7 +18,7 @@ class SourceCredits : public CreditReturn {
 
   bool available() const { return num_in_flight_.load() < limit_; }
   int64_t limit() const { return limit_; }
-  void Take() { num_in_flight_.fetch_add(1); }
+  void TakeCredit() override { num_in_flight_.fetch_add(1); }
   void ReturnCredit() override {
     num_in_flight_.fetch_sub(1);
     source_->Change();

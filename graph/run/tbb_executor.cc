@@ -2,9 +2,11 @@
 #include "graph/run/tbb_executor.h"
 
 #include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/spin_mutex.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_scheduler_observer.h>
 
+#include <array>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -42,43 +44,78 @@ class TbbExecutor::Impl {
 
   ~Impl() {
     std::unique_lock lock(mutex_);
-    all_run_.wait(lock, [this] { return num_enqueued_ == 0; });
+    all_idle_.wait(lock, [this] { return num_busy_ == 0 && ready_.empty(); });
   }
 
   void Enqueue(Task& task) {
-    {
-      std::lock_guard lock(mutex_);
-      ready_.Push(task);
-      ++num_enqueued_;
-    }
-    arena_.enqueue([this] { RunFirst(); });
+    if (current_turn && current_turn->executor == this && current_turn->Add(task)) return;
+    std::unique_lock lock(mutex_);
+    ready_.Push(task);
+    StartTurns(lock, ready_.size());
   }
 
   int num_workers() const { return num_workers_; }
 
  private:
-  void RunFirst() {
-    Task* task = nullptr;
-    {
-      std::lock_guard lock(mutex_);
-      task = ready_.Pop();
+  // One worker's turn: runs what is ready until nothing is, so that oneTBB is asked once a turn and not once a task.
+  // What a task enqueues is handed out when it ends: who reads from a node then finds all that it sent in a run, and
+  // two workers do not wait for each other at every packet.
+  struct Turn {
+    // False where it has no place left: then the task is handed out at once.
+    bool Add(Task& task) {
+      if (num_enqueued == enqueued.size()) return false;
+      enqueued[num_enqueued++] = &task;
+      return true;
     }
-    // A oneTBB loop inside the task must not pick up another node while it waits.
-    tbb::this_task_arena::isolate([task] { task->Run(); });
-    std::lock_guard lock(mutex_);
-    if (--num_enqueued_ == 0) all_run_.notify_all();
+
+    Impl* executor;
+    std::array<Task*, 32> enqueued{};  // by the task that runs
+    size_t num_enqueued = 0;
+  };
+  using Lock = std::unique_lock<tbb::spin_mutex>;  // held for less than a switch of threads takes
+
+  void RunTurn() {
+    Turn turn{.executor = this};
+    current_turn = &turn;
+    Lock lock(mutex_);
+    while (Task* task = ready_.Pop()) {
+      lock.unlock();
+      // A oneTBB loop inside the task must not pick up another node while it waits.
+      tbb::this_task_arena::isolate([task] { task->Run(); });
+      lock.lock();
+      for (size_t i = 0; i < turn.num_enqueued; ++i) ready_.Push(*turn.enqueued[i]);
+      turn.num_enqueued = 0;
+      // This worker takes one of them itself.
+      if (ready_.size() > 1) StartTurns(lock, ready_.size() - 1);
+    }
+    current_turn = nullptr;
+    if (--num_busy_ == 0) all_idle_.notify_all();
   }
+
+  // Sees to it that `num_ready` tasks find workers, as far as there are some. Leaves `lock` locked.
+  void StartTurns(Lock& lock, size_t num_ready) {
+    int num_new = 0;
+    for (; num_ready > 0 && num_busy_ < num_workers_; --num_ready, ++num_busy_) ++num_new;
+    if (num_new == 0) return;
+    lock.unlock();
+    for (; num_new > 0; --num_new) arena_.enqueue([this] { RunTurn(); });
+    lock.lock();
+  }
+
+  static thread_local Turn* current_turn;  // of this thread, null outside
 
   const int num_workers_;
   // The program's threads only wait, but oneTBB counts them: without the extra one it would run a worker too few.
   tbb::global_control control_;
   tbb::task_arena arena_;
   EntryObserver observer_;
-  std::mutex mutex_;
-  std::condition_variable all_run_;
+  tbb::spin_mutex mutex_;
+  std::condition_variable_any all_idle_;
   ReadyList ready_;
-  size_t num_enqueued_ = 0;
+  int num_busy_ = 0;  // workers in a turn, or about to be
 };
+
+thread_local TbbExecutor::Impl::Turn* TbbExecutor::Impl::current_turn = nullptr;
 
 TbbExecutor::TbbExecutor(ExecutorOptions options)
     : impl_(std::make_unique<Impl>(options.num_workers > 0 ? options.num_workers : NumUsableProcessors(),

@@ -3,6 +3,10 @@
 
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace percept {
 
 Shape::Shape(std::initializer_list<int64_t> dims) {
@@ -36,13 +40,23 @@ std::string Shape::ToString() const {
   return text + "]";
 }
 
-Buffer::Buffer(size_t size_bytes) : size_bytes_(size_bytes) {
-  if (size_bytes > 0) {
-    bytes_.reset(static_cast<std::byte*>(::operator new[](size_bytes, std::align_val_t(kAlignment))));
+Buffer::Buffer(size_t size_bytes, Pages pages) : size_bytes_(size_bytes) {
+  if (size_bytes == 0) {
+    return;
   }
+  constexpr size_t kHugePageBytes = 2 << 20;
+  const bool huge = pages == Pages::kHuge && size_bytes >= kHugePageBytes;
+  const size_t alignment = huge ? kHugePageBytes : kAlignment;
+  bytes_ = {static_cast<std::byte*>(::operator new[](size_bytes, std::align_val_t(alignment))), Free{alignment}};
+#if defined(__linux__)
+  if (huge) {
+    // Whole huge pages only, and a refusal leaves normal ones.
+    (void)::madvise(bytes_.get(), size_bytes / kHugePageBytes * kHugePageBytes, MADV_HUGEPAGE);
+  }
+#endif
 }
 
-void Buffer::Free::operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t(kAlignment)); }
+void Buffer::Free::operator()(std::byte* bytes) const { ::operator delete[](bytes, std::align_val_t(alignment)); }
 
 Matrix::Matrix(int64_t rows, int64_t cols) : rows_(rows), cols_(cols), stride_((cols + 15) / 16 * 16) {
   PERCEPT_CHECK(rows >= 0 && cols >= 0);

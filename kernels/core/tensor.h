@@ -43,6 +43,8 @@ struct ConstTensor {
   DType dtype = DType::kF32;
   Shape shape;
   Device device = Device::kCpu;
+  // Of a kInt4 tensor: [rows, width / 32] bf16, the factor of each block. Null for all other types.
+  const void* scales = nullptr;
 
   int64_t rows() const { return shape.elements() / shape[shape.rank() - 1]; }
   int64_t width() const { return shape[shape.rank() - 1]; }
@@ -58,14 +60,18 @@ class Buffer {
  public:
   static constexpr size_t kAlignment = 64;
 
+  // kHuge asks for huge pages where the system has them: for memory that is read from end to end again and again.
+  enum class Pages : uint8_t { kNormal, kHuge };
+
   Buffer() = default;
-  explicit Buffer(size_t size_bytes);
+  explicit Buffer(size_t size_bytes, Pages pages = Pages::kNormal);
 
   std::byte* get() const { return bytes_.get(); }
   size_t size_bytes() const { return size_bytes_; }
 
  private:
   struct Free {
+    size_t alignment;
     void operator()(std::byte* bytes) const;
   };
   std::unique_ptr<std::byte[], Free> bytes_;

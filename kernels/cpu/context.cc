@@ -23,9 +23,10 @@ struct IsaSpelling {
   std::string_view name;
 };
 
-constexpr std::array<IsaSpelling, 5> kSpellings = {{{Isa::kPortable, "portable"},
+constexpr std::array<IsaSpelling, 6> kSpellings = {{{Isa::kPortable, "portable"},
                                                     {Isa::kAvx2, "avx2"},
                                                     {Isa::kAvx512, "avx512"},
+                                                    {Isa::kAvx512Vnni, "avx512-vnni"},
                                                     {Isa::kAvx512Bf16, "avx512-bf16"},
                                                     {Isa::kAmxBf16, "amx-bf16"}}};
 
@@ -65,14 +66,15 @@ bool RequestTileRegisters() {
 }
 
 Isa DetectX86() {
-  constexpr unsigned kOsxsave = 1u << 27, kFma = 1u << 12;                                          // 1: ecx
+  constexpr unsigned kOsxsave = 1u << 27, kFma = 1u << 12, kF16c = 1u << 29;                        // 1: ecx
   constexpr unsigned kAvx2 = 1u << 5;                                                               // 7.0: ebx
   constexpr unsigned kAvx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);                   // F, DQ, BW, VL
+  constexpr unsigned kVnni = 1u << 11;                                                              // 7.0: ecx
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;                                      // 7.0: edx
   constexpr unsigned kAvx512Bf16 = 1u << 5;                                                         // 7.1: eax
   constexpr uint64_t kYmmSaved = 0x6, kZmmSaved = 0xe6, kTilesSaved = (1ull << 17) | (1ull << 18);  // XCR0
   const CpuidLeaf basic = Cpuid(1, 0);
-  if (!HasBits(basic.ecx, kOsxsave | kFma)) {
+  if (!HasBits(basic.ecx, kOsxsave | kFma | kF16c)) {
     return Isa::kPortable;
   }
   const uint64_t saved = SavedRegisters();
@@ -83,8 +85,11 @@ Isa DetectX86() {
   if (!HasBits(saved, kZmmSaved) || !HasBits(extended.ebx, kAvx512)) {
     return Isa::kAvx2;
   }
-  if (!HasBits(Cpuid(7, 1).eax, kAvx512Bf16)) {
+  if (!HasBits(extended.ecx, kVnni)) {
     return Isa::kAvx512;
+  }
+  if (!HasBits(Cpuid(7, 1).eax, kAvx512Bf16)) {
+    return Isa::kAvx512Vnni;
   }
   if (!HasBits(saved, kTilesSaved) || !HasBits(extended.edx, kAmxBf16 | kAmxTile) || !RequestTileRegisters()) {
     return Isa::kAvx512Bf16;

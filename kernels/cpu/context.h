@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
 namespace percept {
 
 // Instruction sets with kernels of their own, each a superset of the one before.
-enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Bf16, kAmxBf16 };
+enum class Isa : uint8_t { kPortable, kAvx2, kAvx512, kAvx512Vnni, kAvx512Bf16, kAmxBf16 };
+inline constexpr std::array<Isa, 6> kAllIsas = {Isa::kPortable,   Isa::kAvx2,       Isa::kAvx512,
+                                                Isa::kAvx512Vnni, Isa::kAvx512Bf16, Isa::kAmxBf16};
 
 std::string_view IsaName(Isa isa);    // "avx2"; the spelling of --max-isa
 Isa ParseIsa(std::string_view name);  // throws ArgumentError with the valid names

@@ -13,8 +13,14 @@ namespace percept {
 // across it. Runs inline when one range is enough.
 void ParallelFor(int64_t count, int64_t grain, FunctionRef<void(int64_t begin, int64_t end)> body);
 
-// Calls body(slot, item) for every item of [0, num_items), items taken up in ascending order. A slot is used by one
-// thread at a time, so what a body needs as scratch can be one slice per slot. Otherwise as ParallelFor.
+// So many threads at most take part in one loop.
+inline constexpr int64_t kMaxSlotThreads = 64;
+
+// Calls body(slot, item) for every item of [0, num_items). The items are cut into one run of neighbours per slot; each
+// thread starts with the run of its place in the arena, in ascending order, and then takes over what other runs have
+// left: loops over the same rows find them in the cache of the core that wrote them. ParallelFor hands out its ranges
+// the same way. A slot is used by one thread at a time, so what a body needs as scratch can be one slice per slot.
+// Otherwise as ParallelFor.
 void ParallelForSlots(int64_t num_items, int64_t num_slots, FunctionRef<void(int64_t slot, int64_t item)> body);
 
 // Workers of the arena the caller runs in.

@@ -111,7 +111,7 @@ PERCEPT_VECTOR_OP void Transpose(F32 (&rows)[kLanes]) {
 
 namespace percept::avx2 {
 
-#define PERCEPT_TARGET __attribute__((target("avx2,fma")))
+#define PERCEPT_TARGET __attribute__((target("avx2,fma,f16c")))
 
 using F32 = __m256;
 inline constexpr int kLanes = 8;
@@ -191,7 +191,7 @@ PERCEPT_VECTOR_OP void Transpose(F32 (&rows)[kLanes]) {
 
 namespace percept::avx512 {
 
-#define PERCEPT_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define PERCEPT_TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
 
 using F32 = __m512;
 inline constexpr int kLanes = 16;

@@ -48,10 +48,10 @@ int64_t SliceBytes(int64_t depth) { return kTileRows * (depth * 2 + kScoreStride
 #if defined(__x86_64__)
 
 #define PERCEPT_AMX_TARGET \
-  __attribute__((noinline, target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")))
+  __attribute__((noinline, target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")))
 #define PERCEPT_AMX_INLINE      \
   __attribute__((always_inline, \
-                 target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16"))) inline
+                 target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16"))) inline
 
 using avx512::F32;
 

@@ -12,8 +12,19 @@ namespace percept::ops {
 
 void GeluGate(const KernelContext& context, MatrixView gate, ConstMatrixView up) {
   PERCEPT_CHECK(gate.rows == up.rows && gate.cols == up.cols);
-  ForEachRow(gate.rows, gate.cols,
-             [&](int64_t r) { PERCEPT_DISPATCH(context.isa, GeluGateRow(gate.row(r), up.row(r), gate.cols)); });
+  ForEachRow(gate.rows, gate.cols, [&](int64_t r) {
+    PERCEPT_DISPATCH(context.isa, GeluGateRow(gate.row(r), up.row(r), gate.cols, gate.row(r)));
+  });
+}
+
+void GeluGate(const KernelContext& context, ConstMatrixView gate, ConstMatrixView up, const BF16Rows& out) {
+  PERCEPT_CHECK(gate.rows == up.rows && gate.cols == up.cols && context.native_bf16());
+  PERCEPT_CHECK(gate.rows == out.rows && gate.cols == out.cols);
+  ForEachRow(gate.rows, gate.cols, [&](int64_t r) {
+    FillBF16Row(out, r, [&](int64_t first, int64_t count, float* values) {
+      PERCEPT_DISPATCH(context.isa, GeluGateRow(gate.row(r) + first, up.row(r) + first, count, values));
+    });
+  });
 }
 
 void Scale(const KernelContext& context, MatrixView x, float factor) {

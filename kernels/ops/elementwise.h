@@ -3,11 +3,14 @@
 
 #include "kernels/core/tensor.h"
 #include "kernels/cpu/context.h"
+#include "kernels/ops/bf16_rows.h"
 
 namespace percept::ops {
 
 // gate = gelu_tanh(gate) * up, in place (spec text-decoder 2). Shapes equal.
 void GeluGate(const KernelContext& context, MatrixView gate, ConstMatrixView up);
+// out = gelu_tanh(gate) * up, clamped and rounded: the bits that clamping and rounding the f32 result gives.
+void GeluGate(const KernelContext& context, ConstMatrixView gate, ConstMatrixView up, const BF16Rows& out);
 
 // x = x * factor.
 void Scale(const KernelContext& context, MatrixView x, float factor);

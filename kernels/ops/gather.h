@@ -9,8 +9,9 @@
 
 namespace percept::ops {
 
-// out[r, :] = table[ids[r], first_col : first_col + out.cols] * factor. table: [rows, width], any float dtype, read row
-// by row (never expanded). ids inside the table are the caller's promise (checked).
+// out[r, :] = table[ids[r], first_col : first_col + out.cols] * factor. table: [rows, width], any dtype of reals, read
+// row by row (never expanded); columns need not start at a block. ids inside the table are the caller's promise
+// (checked).
 void GatherRows(const KernelContext& context, const ConstTensor& table, std::span<const int32_t> ids, int64_t first_col,
                 float factor, MatrixView out);
 

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/threads.h"
 #include "kernels/cpu/vector_math.h"
+#include "kernels/ops/bf16_rows.h"
 
 namespace percept::ops {
 namespace {
@@ -26,33 +27,9 @@ int64_t RoundUpDepth(int64_t in) { return CeilDivide(in, kBF16BlockDepth) * kBF1
 
 #if defined(__x86_64__)
 
-#define PERCEPT_BF16_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")))
+#define PERCEPT_AVX512_TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl")))
 
-PERCEPT_BF16_TARGET inline void StoreBF16(uint16_t* out, __m512 value) {
-  const __m256bh narrow = _mm512_maskz_cvtneps_pbh(avx512::kAll, value);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), reinterpret_cast<const __m256i&>(narrow));
-}
-
-// out = bf16(clamp(x)), zeros from `cols` up to `depth`.
-PERCEPT_BF16_TARGET void NarrowRow(const float* x, int64_t cols, float low, float high, int64_t depth, uint16_t* out) {
-  const __m512 lowest = avx512::Set(low);
-  const __m512 highest = avx512::Set(high);
-  int64_t i = 0;
-  for (; i + avx512::kLanes <= cols; i += avx512::kLanes) {
-    StoreBF16(out + i, avx512::Min(highest, avx512::Max(lowest, avx512::Load(x + i))));
-  }
-  if (i < cols) {
-    const int64_t rest = cols - i;
-    const __m512 value = avx512::Min(highest, avx512::Max(lowest, avx512::LoadFirst(x + i, rest)));
-    StoreBF16(out + i, _mm512_maskz_mov_ps(avx512::FirstLanes(rest), value));
-    i += avx512::kLanes;
-  }
-  for (; i < depth; i += avx512::kLanes) {
-    StoreBF16(out + i, avx512::Set(0.0f));
-  }
-}
-
-PERCEPT_BF16_TARGET void CopyClamped(const float* x, int64_t cols, float low, float high, float* y) {
+PERCEPT_AVX512_TARGET void CopyClamped(const float* x, int64_t cols, float low, float high, float* y) {
   const __m512 lowest = avx512::Set(low);
   const __m512 highest = avx512::Set(high);
   int64_t i = 0;
@@ -66,12 +43,6 @@ PERCEPT_BF16_TARGET void CopyClamped(const float* x, int64_t cols, float low, fl
 }
 
 #else
-
-void NarrowRow(const float* x, int64_t cols, float low, float high, int64_t depth, uint16_t* out) {
-  for (int64_t i = 0; i < depth; ++i) {
-    out[i] = i < cols ? FloatToBF16(std::min(high, std::max(low, x[i]))) : uint16_t{0};
-  }
-}
 
 void CopyClamped(const float* x, int64_t cols, float low, float high, float* y) {
   for (int64_t i = 0; i < cols; ++i) {
@@ -120,8 +91,9 @@ struct LinearBF16::Call {
   const LinearArgs& args;
   float input_min;
   float input_max;
+  const uint16_t* rounded;  // [rows but at least tile_rows, depth], null where args.x is to be rounded
   int64_t tiles;
-  uint16_t* narrow;  // [tiles * tile_rows, depth]
+  uint16_t* narrow;  // [tiles * tile_rows, depth], null where rounded is not
 };
 
 void LinearBF16::NarrowTile(const Call& call, int64_t tile, uint16_t* narrow) const {
@@ -151,17 +123,25 @@ void LinearBF16::RunItem(const Call& call, int64_t block, int64_t first_tile, in
   float* tile_out = reinterpret_cast<float*>(slice + kMaxProductScratch);  // [tile_rows, product.cols()]
   BF16Product::Runner runner(product, slice);
   for (int64_t tile = first_tile; tile < end_tile; ++tile) {
-    const MatrixView y = args.y.Rows(tile * tile_rows, std::min(tile_rows, args.x.rows - tile * tile_rows));
-    // A single block's tile is narrowed just before its use, and its buffer stays in the cache.
-    uint16_t* narrow = call.narrow + (blocking_.num_blocks == 1 ? slot : tile) * tile_elements;
-    if (blocking_.num_blocks == 1) {
-      NarrowTile(call, tile, narrow);
-    }
+    const int64_t first_row = tile * tile_rows;
+    const MatrixView y = args.y.Rows(first_row, std::min(tile_rows, args.y.rows - first_row));
     const bool in_place = y.rows == tile_rows && y.stride == product.cols() && y.cols == product.cols();
     float* out = in_place ? y.data : tile_out;
-    runner.Run(narrow, weight, out);
+    int64_t skipped = 0;  // rows of the tile that the tile before it has as well
+    if (call.rounded != nullptr) {
+      skipped = std::min(first_row, std::max<int64_t>(0, first_row + tile_rows - args.y.rows));
+      runner.Run(call.rounded + (first_row - skipped) * blocking_.depth, weight, out);
+    } else {
+      // A single block's tile is narrowed just before its use, and its buffer stays in the cache.
+      uint16_t* narrow = call.narrow + (blocking_.num_blocks == 1 ? slot : tile) * tile_elements;
+      if (blocking_.num_blocks == 1) {
+        NarrowTile(call, tile, narrow);
+      }
+      runner.Run(narrow, weight, out);
+    }
     for (int64_t row = 0; (!in_place || clamps) && row < y.rows; ++row) {
-      CopyClamped(out + row * product.cols(), cols, args.output_min, args.output_max, y.row(row) + first_col);
+      CopyClamped(out + (skipped + row) * product.cols(), cols, args.output_min, args.output_max,
+                  y.row(row) + first_col);
     }
   }
 }
@@ -170,9 +150,9 @@ bool LinearBF16::Run(const LinearArgs& args, float input_min, float input_max, A
   if (!Prepare(args.out)) {
     return false;
   }
-  const int64_t tiles = CeilDivide(args.x.rows, blocking_.tile_rows);
+  const int64_t tiles = CeilDivide(args.y.rows, blocking_.tile_rows);
   const int64_t tile_elements = blocking_.tile_rows * blocking_.depth;
-  const Call call{args, input_min, input_max, tiles, scratch.Allocate<uint16_t>(tiles * tile_elements)};
+  const Call call{args, input_min, input_max, nullptr, tiles, scratch.Allocate<uint16_t>(tiles * tile_elements)};
   if (blocking_.num_blocks > 1) {
     ParallelFor(tiles, 1, [&](int64_t begin, int64_t end) {
       for (int64_t tile = begin; tile < end; ++tile) {
@@ -180,8 +160,24 @@ bool LinearBF16::Run(const LinearArgs& args, float input_min, float input_max, A
       }
     });
   }
+  RunTiles(call, scratch);
+  return true;
+}
+
+void LinearBF16::RunRounded(const LinearArgs& args, const uint16_t* x, Arena& scratch) {
+  const int64_t tile_rows = blocking_.tile_rows;
+  if (args.y.rows < tile_rows) {
+    uint16_t* padded = scratch.Allocate<uint16_t>(tile_rows * blocking_.depth);
+    std::fill(std::copy_n(x, args.y.rows * blocking_.depth, padded), padded + tile_rows * blocking_.depth, uint16_t{0});
+    x = padded;
+  }
+  RunTiles({args, 0.0f, 0.0f, x, CeilDivide(args.y.rows, tile_rows), nullptr}, scratch);
+}
+
+void LinearBF16::RunTiles(const Call& call, Arena& scratch) const {
   // An item is one block of weights times a run of tiles: long enough to reuse the block, short enough to balance.
   constexpr int64_t kMaxItemTiles = 16;
+  const int64_t tiles = call.tiles;
   const int64_t item_tiles = std::clamp<int64_t>(tiles * blocking_.num_blocks / (4 * NumWorkers()), 1, kMaxItemTiles);
   const int64_t row_items = CeilDivide(tiles, item_tiles);
   const int64_t slots = std::min<int64_t>({kMaxSlots, NumWorkers(), blocking_.num_blocks * row_items});
@@ -191,7 +187,6 @@ bool LinearBF16::Run(const LinearArgs& args, float input_min, float input_max, A
     RunItem(call, item / row_items, first_tile, std::min(tiles, first_tile + item_tiles), slot,
             slices + slot * kSlotBytes);
   });
-  return true;
 }
 
 size_t LinearBF16ScratchBytes(int64_t rows, int64_t max_in_features) {

@@ -32,11 +32,19 @@ class LinearBF16 {
   // no native product.
   bool Run(const LinearArgs& args, float input_min, float input_max, Arena& scratch);
 
+  // Whether RunRounded may be called: a native product, and no padding between rows.
+  bool ReadsRounded(int64_t in_features, int64_t out_features) {
+    return in_features == blocking_.depth && Prepare(out_features);
+  }
+  // y = clamp(W x), x [y.rows, in] bf16 as it is, dense and 64-byte aligned; args.x is not read.
+  void RunRounded(const LinearArgs& args, const uint16_t* x, Arena& scratch);
+
  private:
   struct Call;
 
   bool Prepare(int64_t out_features);
   void NarrowTile(const Call& call, int64_t tile, uint16_t* narrow) const;
+  void RunTiles(const Call& call, Arena& scratch) const;
   void RunItem(const Call& call, int64_t block, int64_t first_tile, int64_t end_tile, int64_t slot,
                std::byte* slice) const;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/code_vectors.h"
 #include "kernels/cpu/threads.h"
 #include "kernels/cpu/vector_math.h"
 
@@ -24,7 +25,7 @@ int64_t Grain(int64_t products_per_item) {
 
 int64_t PanelBytes(DType dtype, int64_t in_features) {
   const int64_t depth =
-      dtype == DType::kBF16 ? (in_features + kBF16BlockDepth - 1) / kBF16BlockDepth * kBF16BlockDepth : in_features;
+      dtype != DType::kF32 ? (in_features + kBF16BlockDepth - 1) / kBF16BlockDepth * kBF16BlockDepth : in_features;
   return BytesOf(dtype, depth * kPanelWidth);
 }
 
@@ -38,7 +39,7 @@ void PackPanel(Isa isa, const ConstTensor& weight, int64_t panel_idx, std::byte*
   const int64_t filled = num_rows == kPanelWidth ? words * kPanelWidth * 4 : 0;
   std::memset(panel + filled, 0, static_cast<size_t>(PanelBytes(weight.dtype, in) - filled));
   PERCEPT_DISPATCH(isa, PackWords(rows, row_bytes, words, num_rows, reinterpret_cast<float*>(panel)));
-  // A last bf16 without a neighbour.
+  // A last value of two bytes without a neighbour.
   for (int64_t n = 0; row_bytes % 4 != 0 && n < num_rows; ++n) {
     std::memcpy(panel + (words * kPanelWidth + n) * 4, rows + (n + 1) * row_bytes - 2, 2);
   }
@@ -70,6 +71,8 @@ void LinearMappedF32(const KernelContext& context, const LinearArgs& args) {
     const int64_t last = std::min(args.out, end * kItemOutputs);
     if (args.dtype == DType::kBF16) {
       PERCEPT_DISPATCH(context.isa, LinearDots<uint16_t>(args, first, last));
+    } else if (args.dtype == DType::kF16) {
+      PERCEPT_DISPATCH(context.isa, LinearDots<Half>(args, first, last));
     } else {
       PERCEPT_DISPATCH(context.isa, LinearDots<float>(args, first, last));
     }

@@ -10,11 +10,16 @@
 
 namespace percept::ops {
 
-// Packed weights are panels of 64 output features. A bf16 panel is [in / 32][16 pairs of k][64][2], so that two
-// neighbouring k lie side by side as bf16 dot products want them; an f32 panel is [in][64]. Missing output features
-// and missing k of a last bf16 block are zero.
+// Packed plain weights are panels of 64 output features. A bf16 or f16 panel is [in / 32][16 pairs of k][64][2], so
+// that two neighbouring k lie side by side as bf16 dot products want them; an f32 panel is [in][64]. Missing output
+// features and missing k of a last block are zero. Quantised weights: kernels/ops/quant_panel.h.
 inline constexpr int64_t kPanelWidth = 64;
 inline constexpr int64_t kBF16BlockDepth = 32;
+
+// Bits of an f16.
+struct Half {
+  uint16_t bits;
+};
 
 inline int64_t NumPanels(int64_t out_features) { return (out_features + kPanelWidth - 1) / kPanelWidth; }
 int64_t PanelBytes(DType dtype, int64_t in_features);
@@ -30,8 +35,9 @@ struct LinearArgs {
   int64_t out = 0;
   float output_min = 0.0f;
   float output_max = 0.0f;
-  ConstMatrixView x;  // [rows, in], already clamped
-  MatrixView y;       // [rows, out]
+  ConstMatrixView x;             // [rows, in], already clamped
+  MatrixView y;                  // [rows, out]
+  const void* scales = nullptr;  // of rows of kInt4 codes
 };
 
 // y = clamp(W x) by f32 products; each output is one chain of multiply-adds over ascending k.

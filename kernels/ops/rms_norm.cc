@@ -21,6 +21,16 @@ void RmsNorm(const KernelContext& context, ConstMatrixView x, int64_t group, con
   });
 }
 
+void RmsNorm(const KernelContext& context, ConstMatrixView x, const float* weight, float eps, const BF16Rows& y) {
+  PERCEPT_CHECK(x.rows == y.rows && x.cols == y.cols && weight != nullptr && context.native_bf16());
+  ForEachRow(x.rows, x.cols, [&](int64_t r) {
+    const float inverse_rms = PERCEPT_DISPATCH(context.isa, InverseRms(x.row(r), x.cols, eps));
+    FillBF16Row(y, r, [&](int64_t first, int64_t count, float* values) {
+      PERCEPT_DISPATCH(context.isa, Normalize(x.row(r) + first, count, inverse_rms, weight + first, values));
+    });
+  });
+}
+
 void RmsNormAdd(const KernelContext& context, ConstMatrixView x, const float* weight, float eps, MatrixView residual) {
   PERCEPT_CHECK(x.rows == residual.rows && x.cols == residual.cols && weight != nullptr);
   ForEachRow(x.rows, x.cols, [&](int64_t r) {

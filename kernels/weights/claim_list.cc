@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/ops/dequantize.h"
 
 namespace percept {
 namespace {
@@ -60,8 +61,8 @@ ConstTensor ClaimList::Claim(std::string_view name, const Shape& shape) {
   if (tensor == nullptr) {
     fail("is missing" + NearestNames(name, source_.Names()));
   }
-  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kBF16) {
-    fail("has dtype " + std::string(Traits(tensor->dtype).name) + ", expected BF16 or F32");
+  if (!IsReal(tensor->dtype)) {
+    fail("has dtype " + std::string(Traits(tensor->dtype).name) + ", expected a real type (F32, BF16, F16, blocks)");
   }
   if (!(tensor->shape == shape)) {
     fail("has shape " + tensor->shape.ToString() + ", expected " + shape.ToString());
@@ -73,12 +74,9 @@ ConstTensor ClaimList::Claim(std::string_view name, const Shape& shape) {
 std::vector<float> ClaimList::ClaimFloats(std::string_view name, const Shape& shape) {
   const ConstTensor tensor = Claim(name, shape);
   std::vector<float> values(static_cast<size_t>(shape.elements()));
-  if (tensor.dtype == DType::kF32) {
-    std::copy_n(tensor.f32(), values.size(), values.begin());
-  } else {
-    const auto* bits = static_cast<const uint16_t*>(tensor.bytes);
-    std::transform(bits, bits + values.size(), values.begin(), BF16ToFloat);
-  }
+  const ConstTensor all{
+      .bytes = tensor.bytes, .dtype = tensor.dtype, .shape = {1, shape.elements()}, .scales = tensor.scales};
+  ops::DequantizeColumns(Isa::kPortable, all, 0, 0, shape.elements(), values.data());
   return values;
 }
 

@@ -18,7 +18,7 @@ class ClaimList {
   explicit ClaimList(const TensorSource& source) : source_(source) {}
 
   // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another
-  // shape, or a dtype that is none of F32, BF16.
+  // shape, or a dtype that no op reads as real numbers.
   ConstTensor Claim(std::string_view name, const Shape& shape);
   // The file that holds, or should hold, the tensor.
   std::string FileOf(std::string_view name) const { return source_.FileOf(name); }

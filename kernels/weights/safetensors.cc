@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/weights/safetensors_index.h"
 
 namespace percept {
 namespace {
@@ -155,11 +156,10 @@ std::unique_ptr<SafetensorsSource> OpenSafetensors(const std::filesystem::path& 
   if (std::filesystem::exists(single)) {
     return std::make_unique<SafetensorsSource>(std::vector{single});
   }
-  if (std::filesystem::exists(path / "model.safetensors.index.json")) {
-    throw CheckpointError(path.string() +
-                          ": checkpoints in several files (model.safetensors.index.json) cannot be read");
+  if (const std::filesystem::path index = path / "model.safetensors.index.json"; std::filesystem::exists(index)) {
+    return OpenShards(index);
   }
-  throw CheckpointError(path.string() + ": the folder has no model.safetensors");
+  throw CheckpointError(path.string() + ": the folder has neither model.safetensors nor model.safetensors.index.json");
 }
 
 }  // namespace percept

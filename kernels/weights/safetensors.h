@@ -59,7 +59,8 @@ class SafetensorsSource final : public TensorSource {
   mutable std::map<std::string, Copy, std::less<>> copies_;  // of unaligned tensors
 };
 
-// Opens one .safetensors file, or the model.safetensors of a folder. Throws CheckpointError naming the file.
+// Opens one .safetensors file, or those of a folder: its model.safetensors, or else all that its
+// model.safetensors.index.json names. Throws CheckpointError naming the file.
 std::unique_ptr<SafetensorsSource> OpenSafetensors(const std::filesystem::path& path);
 
 }  // namespace percept

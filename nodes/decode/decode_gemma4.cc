@@ -20,6 +20,7 @@
 #include "decoder/text/output_collector.h"
 #include "graph/node/registry.h"
 #include "kernels/core/error.h"
+#include "nodes/decode/answer_options.h"
 #include "nodes/decode/prompt_parts.h"
 #include "nodes/payload/record.h"
 #include "nodes/payload/soft_tokens.h"
@@ -46,6 +47,10 @@ class Answer : public SequenceListener {
     ids_.insert(ids_.end(), ids.begin(), ids.end());
     waker_.Wake();
   }
+  void OnLogprobs(std::span<const PickedLogprobs> logprobs) override {
+    const std::lock_guard lock(mutex_);
+    logprobs_.insert(logprobs_.end(), logprobs.begin(), logprobs.end());
+  }
   void OnFinish(FinishReason finish, std::string reason, const SequenceStats& stats) override {
     if (finish == FinishReason::kCancelled) {
       reason = "cancelled";
@@ -65,6 +70,12 @@ class Answer : public SequenceListener {
     return end_;
   }
 
+  // Once it has ended.
+  std::vector<PickedLogprobs> TakeLogprobs() {
+    const std::lock_guard lock(mutex_);
+    return std::move(logprobs_);
+  }
+
   // The node's own.
   graph::Pending pending;
   OutputCollector collector;
@@ -73,6 +84,7 @@ class Answer : public SequenceListener {
   bool text_ended = false;
   graph::ErrorKind error_kind = graph::ErrorKind::kNode;
   RequestId request = 0;
+  bool cancel_told = false;  // to the engine
 
  private:
   void SetEnd(End end) {
@@ -87,16 +99,18 @@ class Answer : public SequenceListener {
 
   std::mutex mutex_;
   std::vector<int32_t> ids_;
+  std::vector<PickedLogprobs> logprobs_;
   std::optional<End> end_;
   graph::Waker waker_;
 };
 
 class DecodeGemma4 : public graph::Node {
  public:
-  DecodeGemma4(Model& model, const graph::Value& prompt, int64_t max_tokens)
-      : model_(model), prompt_(prompt), max_tokens_(max_tokens) {}
+  DecodeGemma4(Model& model, const graph::Value& prompt, AnswerOptions options)
+      : model_(model), prompt_(prompt), options_(std::move(options)) {}
 
   graph::Process Process(graph::NodeContext& context) override {
+    CancelGivenUp();
     if (!context.inputs().empty() && !set_taken_) {
       Submit(context);
       set_taken_ = true;
@@ -120,6 +134,10 @@ class DecodeGemma4 : public graph::Node {
     auto answer = std::make_shared<Answer>(context.Hold(), OutputCollector(model_.tokenizer(), model_.special_tokens()),
                                            context.waker());
     answers_.push_back(answer);
+    if (answer->pending.cancelled()) {
+      answer->cancel_told = true;
+      return answer->Fail(graph::ErrorKind::kNode, "cancelled");
+    }
     try {
       SequenceRequest request = MakeRequest(context.inputs(), &answer->pictures);
       answer->request = model_.engine().SubmitSequence(std::move(request), answer);
@@ -128,9 +146,20 @@ class DecodeGemma4 : public graph::Node {
     }
   }
 
+  void CancelGivenUp() {
+    for (const auto& answer : answers_) {
+      if (answer->pending.cancelled() && !std::exchange(answer->cancel_told, true)) {
+        model_.engine().Cancel(answer->request);
+      }
+    }
+  }
+
   SequenceRequest MakeRequest(const graph::InputSet& inputs, std::vector<PictureFacts>* pictures) const {
     SequenceRequest request;
-    request.max_tokens = max_tokens_;
+    request.max_tokens = options_.max_tokens;
+    request.sampling = options_.sampling;
+    request.top_logprobs = options_.top_logprobs;
+    request.max_repeats = options_.max_repeats;
     std::vector<ChatPart> content;
     std::vector<MediaItem> media;
     for (const PromptPart& part : ParsePrompt(prompt_, inputs.ports())) {
@@ -144,9 +173,15 @@ class DecodeGemma4 : public graph::Node {
       request.media.push_back(tokens.rows);
       pictures->push_back(tokens.picture);
     }
-    ChatMessage message;
-    message.content = std::move(content);
-    request.prompt = model_.BuildPrompt({std::move(message)}, media);
+    std::vector<ChatMessage> messages;
+    if (!options_.system.empty()) {
+      messages.push_back({.role = Role::kSystem, .content = options_.system});
+    }
+    messages.push_back({.content = std::move(content)});
+    request.prompt = model_.BuildPrompt(messages, media, {.enable_thinking = options_.thinking});
+    if (options_.form != nullptr) {
+      request.constraint = model_.Constrain(options_.form, request.prompt, options_.thinking);
+    }
     return request;
   }
 
@@ -210,20 +245,37 @@ class DecodeGemma4 : public graph::Node {
     record.answer = AnswerFacts{.model_name = model_.card().name,
                                 .model_path = model_.card().path,
                                 .mode = model_.mode(),
-                                .sampling = {},
+                                .sampling = options_.sampling,
                                 .pictures = std::move(answer->pictures),
                                 .num_prompt_tokens = end.stats.num_prompt_rows,
                                 .num_output_tokens = end.stats.num_output_tokens,
                                 .finish = end.finish,
+                                .logprobs = WithText(answer->TakeLogprobs()),
                                 .queued_time = end.stats.queued,
                                 .prefill_time = end.stats.first_token,
                                 .decode_time = end.stats.decode};
     context.Send("record", graph::Packet::Make(std::move(record), answer->pending.time()), answer->pending);
   }
 
+  std::vector<PickedToken> WithText(const std::vector<PickedLogprobs>& logprobs) const {
+    const auto with_text = [this](const TokenLogprob& token) {
+      TokenFacts facts{.logprob = token.logprob};
+      model_.tokenizer().AppendText(token.id, &facts.text);
+      return facts;
+    };
+    std::vector<PickedToken> tokens;
+    for (const PickedLogprobs& token : logprobs) {
+      PickedToken& written = tokens.emplace_back(PickedToken{with_text(token.picked), {}});
+      for (const TokenLogprob& other : token.top) {
+        written.top.push_back(with_text(other));
+      }
+    }
+    return tokens;
+  }
+
   Model& model_;
   const graph::Value prompt_;
-  const int64_t max_tokens_;
+  const AnswerOptions options_;
   std::deque<std::shared_ptr<Answer>> answers_;
   bool set_taken_ = false;  // the set is kept while there is no room on the outputs
 };
@@ -233,28 +285,26 @@ class DecodeGemma4 : public graph::Node {
 void RegisterDecodeGemma4(graph::Registry* registry) {
   graph::Contract contract{
       .type = "decode.gemma4",
-      .doc = "Answers a prompt about pictures, greedily, with a Gemma 4 model.",
+      .doc = "Answers a prompt about pictures with a Gemma 4 model.",
       .example = "say: { type: decode.gemma4, in: see.tokens, prompt: \"Read all text in the image.\" }",
       .dynamic_inputs =
           graph::DynamicInputs{
               .types = {"SoftTokens"}, .doc = "media; the prompt's parts name these inputs", .single_name = "media"},
       .outputs = {{.name = "delta", .type = "TextDelta", .doc = "pieces as they come", .many_per_time = true},
                   {.name = "record", .type = "Record", .doc = "one finished answer per prompt"}},
-      .params = {{.name = "prompt",
-                  .type = graph::ParamType::kAny,
-                  .doc = "text, which comes after the media; or a list of { text: WORDS } and { image: INPUT }",
-                  .required = true},
-                 graph::ParamDecl{
-                     .name = "max_tokens", .type = graph::ParamType::kInt, .doc = "longest answer", .min = 1}
-                     .Default("512"),
-                 {.name = "model", .type = graph::ParamType::kPath, .doc = "another model than the run's"}},
+      .params = AnswerParams(),
   };
+  for (graph::ParamDecl& param : ModelParams()) contract.params.push_back(std::move(param));
   const auto make = [](const graph::ParamValues& params, const graph::Services& services) {
-    Model& model = services.Get<Runtime>().OpenModel(params.Has("model") ? params.Get<std::string>("model") : "");
-    return std::make_unique<DecodeGemma4>(model, params.Get<graph::Value>("prompt"), params.Get<int64_t>("max_tokens"));
+    Runtime& runtime = services.Get<Runtime>();
+    Model& model = runtime.OpenModel(ModelFilesOf(params, runtime.default_files()));
+    return std::make_unique<DecodeGemma4>(model, params.Get<graph::Value>("prompt"),
+                                          ReadAnswerOptions(params, model.generation()));
   };
   const auto check = [](const graph::ParamValues& params, const std::vector<std::string>& input_ports) {
-    ParsePrompt(params.Get<graph::Value>("prompt"), input_ports);
+    const auto& prompt = params.Get<graph::Value>("prompt");
+    ParsePrompt(prompt, input_ports);
+    CheckAnswerOptions(params, prompt.position());
   };
   registry->Register(std::move(contract), make, check);
 }

@@ -112,6 +112,9 @@ class EncodeVision : public graph::Node {
                        .decode_time = image.decode_time};
     auto picture = std::make_shared<PictureAtWork>(context.Hold(), std::move(facts), context.waker());
     at_work_.push_back(picture);
+    if (picture->pending.cancelled()) {
+      return picture->Fail(graph::ErrorKind::kNode, "cancelled");
+    }
     try {
       const Clock::time_point start = Clock::now();
       ImagePatches patches = model_.PreparePicture(image.pixels, budget_);
@@ -167,6 +170,17 @@ void CheckParams(const graph::ParamValues& params, const std::vector<std::string
   }
 }
 
+// Before a picture is read.
+void RequireVision(const Model& model) {
+  const ModelCard& card = model.card();
+  if (card.text.vision == EncoderKind::kNone) {
+    throw CheckpointError(
+        card.path + ": this model takes no pictures" +
+        (card.is_gguf ? ": its GGUF file has no encoders, and no mmproj file is given (--mmproj) or in its folder"
+                      : ": it has no vision encoder"));
+  }
+}
+
 }  // namespace
 
 void RegisterEncodeVision(graph::Registry* registry) {
@@ -177,16 +191,18 @@ void RegisterEncodeVision(graph::Registry* registry) {
       .inputs = {{.name = "image", .types = {"Image"}, .doc = "upright RGB pictures of any size"}},
       .outputs = {{.name = "tokens", .type = "SoftTokens", .doc = "one per picture, in order"}},
       .params = {graph::ParamDecl{
-                     .name = "budget",
-                     .type = graph::ParamType::kInt,
-                     .doc = "soft tokens a picture may take: 70, 140, 280, 560 or 1120; 0 is the model's own",
-                     .min = 0,
-                     .max = 1120}
-                     .Default("0"),
-                 {.name = "model", .type = graph::ParamType::kPath, .doc = "another model than the run's"}},
+          .name = "budget",
+          .type = graph::ParamType::kInt,
+          .doc = "soft tokens a picture may take: 70, 140, 280, 560 or 1120; 0 is the model's own",
+          .min = 0,
+          .max = 1120}
+                     .Default("0")},
   };
+  for (graph::ParamDecl& param : ModelParams()) contract.params.push_back(std::move(param));
   const auto make = [](const graph::ParamValues& params, const graph::Services& services) {
-    Model& model = services.Get<Runtime>().OpenModel(params.Has("model") ? params.Get<std::string>("model") : "");
+    Runtime& runtime = services.Get<Runtime>();
+    Model& model = runtime.OpenModel(ModelFilesOf(params, runtime.default_files()));
+    RequireVision(model);
     return std::make_unique<EncodeVision>(model, static_cast<int>(params.Get<int64_t>("budget")));
   };
   registry->Register(std::move(contract), make, CheckParams);

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "encoders/vision/image.h"
@@ -21,6 +23,16 @@ struct Image {
   std::vector<std::string> repairs;   // what was changed when it was read, for people
   std::chrono::nanoseconds decode_time{};
 };
+
+// A picture in the caller's own buffer, without a copy: `release` is called once, on any thread, when nothing reads the
+// pixels any more; until then they stay as they are. `source` is a name for records.
+inline Image WrapPixels(const RgbView& pixels, std::function<void()> release, std::string source = "") {
+  Image image;
+  image.pixels = pixels;
+  image.owner = std::shared_ptr<const void>(pixels.pixels, [release = std::move(release)](const void*) { release(); });
+  image.source = std::move(source);
+  return image;
+}
 
 }  // namespace percept::nodes
 

@@ -3,11 +3,17 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <variant>
+
+#include "nodes/payload/text.h"
 
 namespace percept::nodes {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// File names need not be UTF-8; JSON must be.
+std::string ToLine(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 // Microseconds are as fine as these times mean anything.
 double Milliseconds(std::chrono::nanoseconds time) { return std::round(static_cast<double>(time.count()) / 1e3) / 1e3; }
@@ -23,12 +29,40 @@ Json PictureJson(const PictureFacts& picture) {
           {"repairs", picture.repairs}};
 }
 
-void AddAnswer(const AnswerFacts& answer, Json* json) {
+Json SamplingJson(const Sampling& sampling) {
+  Json json = {{"temperature", sampling.temperature}};
+  if (sampling.temperature == 0) {
+    return json;
+  }
+  json["top_k"] = sampling.top_k;
+  json["top_p"] = sampling.top_p;
+  json["seed"] = sampling.seed;
+  return json;
+}
+
+Json TokenJson(const TokenFacts& token) {
+  // JSON has no infinity: a token that cannot be.
+  return {{"text", token.text}, {"logprob", std::isfinite(token.logprob) ? Json(token.logprob) : Json(nullptr)}};
+}
+
+Json LogprobsJson(const std::vector<PickedToken>& tokens) {
+  Json json = Json::array();
+  for (const PickedToken& token : tokens) {
+    Json& written = json.emplace_back(TokenJson(token.picked));
+    written["top"] = Json::array();
+    for (const TokenFacts& other : token.top) {
+      written["top"].push_back(TokenJson(other));
+    }
+  }
+  return json;
+}
+
+void AddAnswer(const AnswerFacts& answer, bool with_timing, Json* json) {
   Json& out = *json;
   out["finish"] = FinishReasonName(answer.finish);
   out["model"] = {{"name", answer.model_name}, {"path", answer.model_path}};
   out["mode"] = answer.mode == Mode::kExact ? "exact" : "fast";
-  out["sampling"] = {{"temperature", answer.sampling.temperature}};
+  out["sampling"] = SamplingJson(answer.sampling);
   out["pictures"] = Json::array();
   int64_t num_soft_tokens = 0;
   std::chrono::nanoseconds decode{}, preprocess{}, encode{};
@@ -41,6 +75,12 @@ void AddAnswer(const AnswerFacts& answer, Json* json) {
   }
   out["tokens"] = {
       {"soft", num_soft_tokens}, {"prompt", answer.num_prompt_tokens}, {"output", answer.num_output_tokens}};
+  if (!answer.logprobs.empty()) {
+    out["logprobs"] = LogprobsJson(answer.logprobs);
+  }
+  if (!with_timing) {
+    return;
+  }
   out["timing_ms"] = {{"read", Milliseconds(decode)},
                       {"preprocess", Milliseconds(preprocess)},
                       {"encode", Milliseconds(encode)},
@@ -48,8 +88,6 @@ void AddAnswer(const AnswerFacts& answer, Json* json) {
                       {"prefill", Milliseconds(answer.prefill_time)},
                       {"decode", Milliseconds(answer.decode_time)}};
 }
-
-}  // namespace
 
 Record MakeErrorRecord(const graph::Packet& packet) {
   Record record;
@@ -60,7 +98,7 @@ Record MakeErrorRecord(const graph::Packet& packet) {
   return record;
 }
 
-std::string ToJsonLine(const Record& record) {
+std::string RecordLine(const Record& record, bool with_timing) {
   Json json;
   json["item"] = record.item;
   json["timestamp_s"] = record.timestamp.seconds();
@@ -72,10 +110,32 @@ std::string ToJsonLine(const Record& record) {
         {"kind", graph::ToString(record.error->kind)}, {"reason", record.error->reason}, {"node", record.error->node}};
   }
   if (record.answer) {
-    AddAnswer(*record.answer, &json);
+    AddAnswer(*record.answer, with_timing, &json);
   }
-  // File names need not be UTF-8; JSON must be.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return ToLine(json);
+}
+
+}  // namespace
+
+std::string ToJsonLine(const graph::Packet& packet, bool with_timing) {
+  if (packet.is_error()) {
+    return RecordLine(MakeErrorRecord(packet), with_timing);
+  }
+  if (!packet.Is<Text>()) {
+    return RecordLine(packet.Get<Record>(), with_timing);
+  }
+  const auto& text = packet.Get<Text>();
+  Json json = {{"item", packet.item_label()},
+               {"timestamp_s", packet.timestamp().seconds()},
+               {"epoch", packet.origin().epoch},
+               {"text", text.text},
+               {"error", nullptr},
+               {"fields", Json::object()}};
+  for (const auto& [name, field] : text.fields) {
+    Json& written = json["fields"][name];
+    std::visit([&](const auto& value) { written = value; }, field);
+  }
+  return ToLine(json);
 }
 
 }  // namespace percept::nodes

@@ -16,9 +16,15 @@
 
 namespace percept::nodes {
 
-// How an answer's tokens were drawn. 0 is greedy.
-struct Sampling {
-  double temperature = 0;
+// A token of an answer and how likely the model thought it.
+struct TokenFacts {
+  std::string text;
+  float logprob = 0;
+};
+
+struct PickedToken {
+  TokenFacts picked;
+  std::vector<TokenFacts> top;  // the likeliest, best first
 };
 
 // How an answer came about.
@@ -30,6 +36,7 @@ struct AnswerFacts {
   int64_t num_prompt_tokens = 0;
   int64_t num_output_tokens = 0;
   FinishReason finish = FinishReason::kStop;
+  std::vector<PickedToken> logprobs;  // where the node was asked for them
   std::chrono::nanoseconds queued_time{}, prefill_time{}, decode_time{};
 };
 
@@ -43,12 +50,10 @@ struct Record {
   std::optional<graph::ErrorPayload> error;
 };
 
-// The record of an error packet.
-Record MakeErrorRecord(const graph::Packet& packet);
-
-// One line of JSON without its line end. The keys stand in one order, whatever the record holds: item, timestamp_s,
-// epoch, text (null with an error), error (null without), finish, model, mode, sampling, pictures, tokens, timing_ms.
-std::string ToJsonLine(const Record& record);
+// One line of JSON, without its line end, of a packet with a Record, a Text or an error. The keys stand in one order:
+// item, timestamp_s, epoch, text (null with an error), error (null without); then of a record finish, model, mode,
+// sampling, pictures, tokens, timing_ms (which may be left out), of a text its fields.
+std::string ToJsonLine(const graph::Packet& packet, bool with_timing);
 
 }  // namespace percept::nodes
 

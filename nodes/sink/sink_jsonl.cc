@@ -3,8 +3,8 @@
 //   out: { type: sink.jsonl, in: say.record, path: answers.jsonl }
 //
 // Writes one line of JSON per record. An item that failed has a line too: its text is null and `error` says why.
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -18,34 +18,30 @@ namespace {
 
 class SinkJsonl : public graph::Node {
  public:
-  SinkJsonl(std::string path, std::unique_ptr<OutputClaim> claim, const Runtime& runtime)
-      : path_(std::move(path)), claim_(std::move(claim)), runtime_(runtime) {}
+  SinkJsonl(const graph::ParamValues& params, Runtime& runtime)
+      : with_timing_(params.Get<bool>("timing")), file_(params, runtime) {}
 
-  void Open(graph::NodeContext& /*context*/) override { file_.emplace(path_, runtime_); }
+  void Open(graph::NodeContext& context) override { file_.Open(context.committed_position()); }
 
   graph::Process Process(graph::NodeContext& context) override {
     if (!context.inputs().empty()) {
       const graph::Packet& packet = context.inputs().Get("record");
-      file_->Write(ToJsonLine(packet.is_error() ? MakeErrorRecord(packet) : packet.Get<Record>()) + "\n");
+      file_.Write(ToJsonLine(packet, with_timing_) + "\n");
     }
     return graph::Process::kNeedInput;
   }
 
   graph::Process Flush(graph::NodeContext& /*context*/) override {
-    file_->Finish();
+    file_.Finish();
     return graph::Process::kFinished;
   }
 
-  void Close() override {
-    file_.reset();
-    claim_.reset();
-  }
+  void Close() override { file_.Close(); }
+  int64_t Commit() override { return file_.Commit(); }
 
  private:
-  const std::string path_;
-  std::unique_ptr<OutputClaim> claim_;
-  const Runtime& runtime_;
-  std::optional<TextFile> file_;
+  const bool with_timing_;
+  TextFile file_;
 };
 
 }  // namespace
@@ -55,16 +51,20 @@ void RegisterSinkJsonl(graph::Registry* registry) {
       .type = "sink.jsonl",
       .doc = "Writes records as lines of JSON, failed items included.",
       .example = "out: { type: sink.jsonl, in: say.record, path: answers.jsonl }",
-      .inputs = {{.name = "record", .types = {"Record"}, .doc = "finished answers"}},
+      .inputs = {{.name = "record", .types = {"Record", "Text"}, .doc = "finished answers, or texts"}},
       .params = {graph::ParamDecl{.name = "path",
                                   .type = graph::ParamType::kPath,
-                                  .doc = "file to replace when the run ends; - is standard output"}
-                     .Default("-")},
+                                  .doc = "file to replace at the end of a run that does not fail; - is standard output"}
+                     .Default("-"),
+                 graph::ParamDecl{.name = "timing",
+                                  .type = graph::ParamType::kBool,
+                                  .doc = "write what took how long; without it, equal answers give equal bytes"}
+                     .Default("true")},
+      .output = graph::OutputKind::kAppended,
       .accepts_errors = true,
   };
   registry->Register(std::move(contract), [](const graph::ParamValues& params, const graph::Services& services) {
-    auto& runtime = services.Get<Runtime>();
-    return std::make_unique<SinkJsonl>(params.Get<std::string>("path"), ClaimFile(params, runtime), runtime);
+    return std::make_unique<SinkJsonl>(params, services.Get<Runtime>());
   });
 }
 

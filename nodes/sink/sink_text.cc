@@ -2,15 +2,16 @@
 //
 //   out: { type: sink.text, in: say.record, path: answers.txt, headers: always }
 //
-// Writes the texts of records, one after the other. With headers each stands under the name of its item; `auto` writes
-// them where the item's source reads more than one.
+// Writes texts, alone or of records, one after the other. With headers each stands under the name of its item; `auto`
+// writes them where the source of a record reads more than one.
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "graph/node/registry.h"
 #include "nodes/payload/record.h"
+#include "nodes/payload/text.h"
 #include "nodes/runtime.h"
 #include "nodes/sink/text_file.h"
 
@@ -19,52 +20,49 @@ namespace {
 
 class SinkText : public graph::Node {
  public:
-  SinkText(std::string path, std::unique_ptr<OutputClaim> claim, std::string headers, const Runtime& runtime)
-      : path_(std::move(path)), claim_(std::move(claim)), headers_(std::move(headers)), runtime_(runtime) {}
+  SinkText(const graph::ParamValues& params, Runtime& runtime)
+      : headers_(params.Get<std::string>("headers")), file_(params, runtime) {}
 
-  void Open(graph::NodeContext& /*context*/) override { file_.emplace(path_, runtime_); }
+  void Open(graph::NodeContext& context) override { file_.Open(context.committed_position()); }
 
   graph::Process Process(graph::NodeContext& context) override {
     if (!context.inputs().empty()) {
-      file_->Write(Lines(context.inputs().Get("record").Get<Record>()));
+      file_.Write(Lines(context.inputs().Get("record")));
     }
     return graph::Process::kNeedInput;
   }
 
   graph::Process Flush(graph::NodeContext& /*context*/) override {
-    file_->Finish();
+    file_.Finish();
     return graph::Process::kFinished;
   }
 
-  void Close() override {
-    file_.reset();
-    claim_.reset();
-  }
+  void Close() override { file_.Close(); }
+  int64_t Commit() override { return file_.Commit(); }
 
  private:
-  bool WantsHeader(const Record& record) const {
-    const bool one_of_many =
-        record.answer && !record.answer->pictures.empty() && record.answer->pictures.front().num_in_source > 1;
-    return headers_ == "always" || (headers_ == "auto" && one_of_many);
+  bool WantsHeader(const graph::Packet& packet) const {
+    if (headers_ != "auto" || !packet.Is<Record>()) {
+      return headers_ == "always";
+    }
+    const auto& answer = packet.Get<Record>().answer;
+    return answer && !answer->pictures.empty() && answer->pictures.front().num_in_source > 1;
   }
 
-  std::string Lines(const Record& record) {
+  std::string Lines(const graph::Packet& packet) const {
+    const bool is_record = packet.Is<Record>();
     std::string lines;
-    if (WantsHeader(record)) {
-      lines = (any_written_ ? "\n==> " : "==> ") + record.item + " <==\n";
-      any_written_ = true;
+    if (WantsHeader(packet)) {
+      const std::string& item = is_record ? packet.Get<Record>().item : packet.item_label();
+      lines = (file_.length() > 0 ? "\n==> " : "==> ") + item + " <==\n";
     }
-    lines += record.text;
+    lines += is_record ? packet.Get<Record>().text : packet.Get<Text>().text;
     lines += '\n';
     return lines;
   }
 
-  const std::string path_;
-  std::unique_ptr<OutputClaim> claim_;
   const std::string headers_;
-  const Runtime& runtime_;
-  std::optional<TextFile> file_;
-  bool any_written_ = false;
+  TextFile file_;
 };
 
 }  // namespace
@@ -74,21 +72,22 @@ void RegisterSinkText(graph::Registry* registry) {
       .type = "sink.text",
       .doc = "Writes the texts of records.",
       .example = "out: { type: sink.text, in: say.record, path: answers.txt }",
-      .inputs = {{.name = "record", .types = {"Record"}, .doc = "finished answers; errors are left out"}},
+      .inputs = {{.name = "record",
+                  .types = {"Record", "Text"},
+                  .doc = "finished answers, or texts; errors are left out"}},
       .params = {graph::ParamDecl{.name = "path",
                                   .type = graph::ParamType::kPath,
-                                  .doc = "file to replace when the run ends; - is standard output"}
+                                  .doc = "file to replace at the end of a run that does not fail; - is standard output"}
                      .Default("-"),
                  graph::ParamDecl{.name = "headers",
                                   .type = graph::ParamType::kEnum,
                                   .doc = "a line with the item's name above each text; auto: where there are several",
                                   .values = {"auto", "always", "never"}}
                      .Default("auto")},
+      .output = graph::OutputKind::kAppended,
   };
   registry->Register(std::move(contract), [](const graph::ParamValues& params, const graph::Services& services) {
-    auto& runtime = services.Get<Runtime>();
-    return std::make_unique<SinkText>(params.Get<std::string>("path"), ClaimFile(params, runtime),
-                                      params.Get<std::string>("headers"), runtime);
+    return std::make_unique<SinkText>(params, services.Get<Runtime>());
   });
 }
 

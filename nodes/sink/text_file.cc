@@ -16,6 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kPartialSuffix = ".partial";
+
 [[noreturn]] void ThrowErrno(const std::string& path, int error) {
   throw Error(path + ": cannot be written: " + std::generic_category().message(error));
 }
@@ -41,38 +43,80 @@ std::optional<fs::path> ReplacedFile(const std::string& path) {
   return ignored ? file : real;
 }
 
-std::unique_ptr<OutputClaim> ClaimFile(const graph::ParamValues& params, Runtime& runtime) {
-  const auto& path = params.Get<std::string>("path");
-  const std::optional<fs::path> file = ReplacedFile(path);
+TextFile::TextFile(const graph::ParamValues& params, Runtime& runtime)
+    : path_(params.Get<std::string>("path")), runtime_(runtime) {
+  const std::optional<fs::path> file = ReplacedFile(path_);
   if (!file) {
-    return nullptr;
+    return;
   }
   try {
-    return runtime.ClaimOutput(*file);
+    claim_ = runtime.ClaimOutput(*file);
   } catch (const ArgumentError& error) {
-    throw graph::DefinitionError(params.PositionOf("path"), "'path' is " + path + ": " + error.what());
+    throw graph::DefinitionError(params.PositionOf("path"), "'path' is " + path_ + ": " + error.what());
   }
 }
 
-TextFile::TextFile(const std::string& path, const Runtime& runtime) : path_(path) {
-  if (path == "-") {
-    stream_ = runtime.options().standard_output;
+TextFile::~TextFile() {
+  CutToCommitted();
+  if (!written_.empty()) {
+    ::unlink(written_.c_str());
+  }
+}
+
+void TextFile::Open(std::optional<int64_t> committed) {
+  length_ = committed.value_or(0);
+  if (path_ == "-") {
+    stream_ = runtime_.options().standard_output;
     if (stream_ == nullptr) {
       throw Error("there is no standard output to write");
     }
     return;
   }
-  if (const std::optional<fs::path> target = ReplacedFile(path)) {
-    OpenBeside(*target);
+  if (const std::optional<fs::path> target = ReplacedFile(path_)) {
+    if (committed) {
+      OpenInPlace(*target, *committed);
+    } else {
+      OpenBeside(*target);
+    }
     return;
   }
-  file_.reset(std::fopen(path.c_str(), "wbe"));
+  file_.reset(std::fopen(path_.c_str(), "wbe"));
   if (file_ == nullptr) {
-    ThrowErrno(path, errno);
+    ThrowErrno(path_, errno);
   }
 }
 
-TextFile::~TextFile() { PutInPlace(); }
+void TextFile::OpenInPlace(const fs::path& target, int64_t committed) {
+  const bool is_new = !fs::exists(target);
+  file_.reset(std::fopen(target.c_str(), is_new ? "wbe" : "r+be"));
+  struct stat old {};
+  if (file_ == nullptr || ::fstat(::fileno(file_.get()), &old) != 0) {
+    ThrowErrno(path_, errno);
+  }
+  if (old.st_size < committed) {
+    throw Error(path_ + ": has " + std::to_string(old.st_size) + " bytes, but " + std::to_string(committed) +
+                " were written and committed: it was changed since");
+  }
+  if (::ftruncate(::fileno(file_.get()), committed) != 0 || std::fseek(file_.get(), 0, SEEK_END) != 0) {
+    ThrowErrno(path_, errno);
+  }
+  committed_ = committed;
+  if (is_new) {
+    SyncFolder(target);
+  }
+}
+
+void TextFile::SyncFolder(const fs::path& file) const {
+  const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) {
+    ThrowErrno(path_, errno);
+  }
+  const int error = ::fsync(folder) == 0 ? 0 : errno;
+  ::close(folder);
+  if (error != 0 && error != EINVAL) {
+    ThrowErrno(path_, error);
+  }
+}
 
 void TextFile::OpenBeside(const fs::path& target) {
   struct stat old {};
@@ -106,21 +150,57 @@ void TextFile::OpenBeside(const fs::path& target) {
 void TextFile::Write(std::string_view text) {
   if (stream_ != nullptr) {
     stream_->Write(text);
-    return;
-  }
-  if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0) {
+  } else if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0) {
     ThrowErrno(path_, errno);
   }
-  any_written_ = true;
+  length_ += static_cast<int64_t>(text.size());
+}
+
+int64_t TextFile::Commit() {
+  // Devices and pipes know no sync.
+  if (file_ != nullptr && ::fsync(::fileno(file_.get())) != 0 && errno != EINVAL && errno != EROFS) {
+    ThrowErrno(path_, errno);
+  }
+  if (committed_) {
+    committed_ = length_;
+  }
+  return length_;
 }
 
 void TextFile::Finish() {
-  if (const int error = PutInPlace(); error != 0) {
+  if (committed_) {
+    return;  // it stands in its place; the last commit is still to come
+  }
+  if (const int error = PutInPlace(target_); error != 0) {
     ThrowErrno(path_, error);
   }
 }
 
-int TextFile::PutInPlace() {
+void TextFile::Close() {
+  CutToCommitted();
+  if (file_ != nullptr && !written_.empty()) {
+    KeepPartial();
+  }
+  file_.reset();
+  claim_.reset();
+}
+
+void TextFile::CutToCommitted() {
+  if (committed_ && file_ != nullptr) {
+    // What cannot be cut off here is when the run is taken up again.
+    std::ignore = ::ftruncate(::fileno(file_.get()), *committed_);
+  }
+}
+
+void TextFile::KeepPartial() {
+  std::ignore = ::ftruncate(::fileno(file_.get()), length_);  // no half of what could not be written
+  const fs::path place = fs::path(target_) += kPartialSuffix;
+  if (PutInPlace(place) == 0 && length_ > 0) {
+    runtime_.AddPartialOutput({path_, place});
+  }
+}
+
+int TextFile::PutInPlace(const fs::path& place) {
   if (file_ == nullptr) {
     return 0;
   }
@@ -128,12 +208,13 @@ int TextFile::PutInPlace() {
   if (written_.empty()) {
     return error;
   }
-  if (any_written_ && error == 0 && ::rename(written_.c_str(), target_.c_str()) != 0) {
+  if (length_ > 0 && error == 0 && ::rename(written_.c_str(), place.c_str()) != 0) {
     error = errno;
   }
-  if (!any_written_ || error != 0) {
+  if (length_ == 0 || error != 0) {
     ::unlink(written_.c_str());
   }
+  written_.clear();
   return error;
 }
 

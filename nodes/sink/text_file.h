@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -13,46 +14,64 @@
 
 namespace percept::nodes {
 
-// The file that a sink with this path puts in place whole: symbolic links followed, `.` and `..` gone. Nothing for
-// what is written as it is: "-", a device, a pipe, an open file's name under /proc.
+// The file that a sink with this path writes: symbolic links followed, `.` and `..` gone. Nothing for what is written
+// as it is: "-", a device, a pipe, an open file's name under /proc.
 std::optional<std::filesystem::path> ReplacedFile(const std::string& path);
 
-// The right to write the file of a sink whose parameter `path` this is; null for what sinks may share, which is what
-// ReplacedFile does not name. Throws DefinitionError, at the parameter, where another sink has it.
-std::unique_ptr<OutputClaim> ClaimFile(const graph::ParamValues& params, Runtime& runtime);
-
-// What a sink writes to: a file, or with the path "-" the runtime's standard output. A regular file is written beside
-// its place and takes it at the end, if anything was written: until then, and where there was nothing, an old file
-// stays what it is.
+// What a sink writes to: a file, or with the path "-" the runtime's standard output.
+//
+// A regular file is written beside its place and takes it at the end, if anything was written: until then, and where
+// there was nothing, an old file stays what it is. Where the run fails or is cancelled before that, what was written is
+// kept under the file's name with `.partial`, see Runtime::partial_outputs. In a run that is committed it is written
+// where it is, so that what was committed stands there after a crash; what was written after the last commit is cut off
+// again, when the run fails or else when it is taken up again.
 class TextFile {
  public:
-  // Throws Error that names the file.
-  TextFile(const std::string& path, const Runtime& runtime);
-  // As Finish, without a word of what fails: for runs that have failed already or were cancelled.
+  // Of the sink whose parameter `path` this is. No other sink may write the file meanwhile: throws DefinitionError, at
+  // the parameter, where one does.
+  TextFile(const graph::ParamValues& params, Runtime& runtime);
+  // Lets go what was not finished.
   ~TextFile();
   TextFile(const TextFile&) = delete;
   TextFile& operator=(const TextFile&) = delete;
 
+  // `committed`: NodeContext::committed_position. Throws Error that names the file.
+  void Open(std::optional<int64_t> committed);
   // Written when it returns, as far as this process is concerned. Throws Error that names the file.
   void Write(std::string_view text);
+  // The length so far.
+  int64_t length() const { return length_; }
+  // Makes it durable and returns the length. Throws Error that names the file.
+  int64_t Commit();
   // After the last Write: puts the file in its place. Throws Error that names the file.
   void Finish();
+  // After Finish nothing; else, in runs that have failed or were cancelled, keeps what was written as partial, without
+  // a word of what fails. Others may then write the file.
+  void Close();
 
  private:
   struct CloseFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
+  void OpenInPlace(const std::filesystem::path& target, int64_t committed);
   void OpenBeside(const std::filesystem::path& target);
+  // Makes the entry of a new file durable.
+  void SyncFolder(const std::filesystem::path& file) const;
+  void CutToCommitted();
+  void KeepPartial();
   // An errno, 0 where all went well.
-  int PutInPlace();
+  int PutInPlace(const std::filesystem::path& place);
 
-  std::string path_;
+  const std::string path_;
+  Runtime& runtime_;
+  std::unique_ptr<OutputClaim> claim_;
   TextStream* stream_ = nullptr;  // instead of file_
   std::unique_ptr<std::FILE, CloseFile> file_;
   std::filesystem::path target_;
-  std::filesystem::path written_;  // to be renamed to target_; empty where that is done or not wanted
-  bool any_written_ = false;
+  std::filesystem::path written_;     // to be renamed to target_; empty where that is done or not wanted
+  std::optional<int64_t> committed_;  // a regular file that is written in place: its length at the last commit
+  int64_t length_ = 0;
 };
 
 }  // namespace percept::nodes

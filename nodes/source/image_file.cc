@@ -3,9 +3,12 @@
 //   read: { type: image.file, path: [ receipt.png, letter.jpg ] }
 //
 // Reads still pictures: files one by one, "-" from standard input. On the timeline the pictures stand a second apart.
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -31,11 +34,11 @@ class ImageFile : public graph::Node {
     if (reader_ != nullptr) {
       return FinishPipe(context);
     }
-    if (next_idx_ == paths_.size()) {
+    if (next_idx_ >= paths_.size()) {
       return graph::Process::kFinished;
     }
     const std::string& path = paths_[next_idx_];
-    const graph::Time time = graph::Time::Seconds(static_cast<double>(next_idx_));
+    const graph::Time time = context.start_time() + graph::Duration::Seconds(static_cast<double>(next_idx_));
     const bool is_pipe = path == kStandardInput;
     const graph::ItemRef item = context.NewItem(is_pipe ? "standard input" : path);
     if (is_pipe && input_ >= 0) {
@@ -53,10 +56,19 @@ class ImageFile : public graph::Node {
     } catch (const InputError& error) {
       context.SendError(graph::ErrorKind::kBadInput, error.what(), time, item);
     }
-    return Advance();
+    return Advance(context);
+  }
+
+  void Open(graph::NodeContext& context) override {
+    limits_.picture_pixels = std::min(limits_.picture_pixels, context.limits().pixels.value_or(limits_.picture_pixels));
+    if (const std::optional<std::string> chunk = context.resume_chunk()) {
+      next_idx_ = std::stoul(*chunk) + 1;
+    }
   }
 
   void Close() override { reader_.reset(); }
+
+  void Interrupt() override { is_interrupted_ = true; }
 
  private:
   Image ToImage(DecodedPicture picture, const std::string& source, std::chrono::steady_clock::time_point start) const {
@@ -72,6 +84,10 @@ class ImageFile : public graph::Node {
   }
 
   graph::Process FinishPipe(graph::NodeContext& context) {
+    if (!reader_->done() && is_interrupted_) {
+      pending_.Done();
+      return graph::Process::kFinished;
+    }
     if (!reader_->done()) {
       return graph::Process::kBlocked;
     }
@@ -85,18 +101,19 @@ class ImageFile : public graph::Node {
     }
     reader_.reset();
     pending_.Done();
-    return Advance();
+    return Advance(context);
   }
 
-  graph::Process Advance() {
-    ++next_idx_;
+  graph::Process Advance(graph::NodeContext& context) {
+    context.EndChunk(std::to_string(next_idx_++));
     return next_idx_ == paths_.size() ? graph::Process::kFinished : graph::Process::kHaveOutput;
   }
 
   const std::vector<std::string> paths_;
   const int input_;
-  const InputLimits limits_;
+  InputLimits limits_;  // from Open on, those of the pipeline too
   size_t next_idx_ = 0;
+  std::atomic<bool> is_interrupted_{false};
   std::unique_ptr<PipeReader> reader_;
   graph::Pending pending_;  // the picture that reader_ reads
 };

@@ -219,6 +219,8 @@ TEST(Ocr, ReadsWhereItWasStartedWithoutStandardError) {
   EXPECT_EQ(outcome.exit_code, 1);
 }
 
+constexpr const char* kStoppedEarly = "percept: stopped before the end of the input; what had been read is done\n";
+
 TEST(Ocr, ASignalEndsTheWaitForStandardInput) {
   // The first picture's text says that the run is on its way; the second one never comes.
   Program program(Reading({"ocr", Media("plain.png"), "-"}));
@@ -226,7 +228,7 @@ TEST(Ocr, ASignalEndsTheWaitForStandardInput) {
   program.Signal(SIGINT);
   const Outcome outcome = program.Finish();
   EXPECT_EQ(outcome.out, "==> " + Media("plain.png") + " <==\nInvoice 204\n");
-  EXPECT_THAT(outcome.err, HasSubstr("percept: cancelled\n"));
+  EXPECT_THAT(outcome.err, HasSubstr(kStoppedEarly));
   EXPECT_EQ(outcome.exit_code, 3);
 }
 
@@ -238,6 +240,19 @@ TEST(Ocr, ASignalEndsALongRun) {
   program.Signal(SIGTERM);
   const Outcome outcome = program.Finish();
   EXPECT_THAT(outcome.out, StartsWith("==> "));
+  EXPECT_THAT(outcome.out, testing::EndsWith("Invoice 204\n"));  // of the last picture that was begun
+  EXPECT_THAT(outcome.err, HasSubstr(kStoppedEarly));
+  EXPECT_EQ(outcome.exit_code, 3);
+}
+
+TEST(Ocr, ASecondSignalDropsWhatIsUnderWay) {
+  std::vector<std::string> arguments = {"ocr"};
+  arguments.insert(arguments.end(), 2000, Media("plain.png"));
+  Program program(Reading(std::move(arguments)));
+  program.WaitForOutput();
+  program.Signal(SIGINT);
+  program.Signal(SIGTERM);  // another one: two of a kind may arrive as one
+  const Outcome outcome = program.Finish();
   EXPECT_THAT(outcome.err, HasSubstr("percept: cancelled\n"));
   EXPECT_EQ(outcome.exit_code, 3);
 }

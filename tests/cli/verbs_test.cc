@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -19,6 +22,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::StartsWith;
 
 std::string Shipped(const std::string& pipeline) { return (SourceDir() / "pipelines" / pipeline).string(); }
@@ -26,9 +30,9 @@ std::string Shipped(const std::string& pipeline) { return (SourceDir() / "pipeli
 std::string Media(const std::string& name) { return (TestDataDir() / "bad_media" / name).string(); }
 
 TEST(Help, OfEveryVerbHasAnExample) {
-  const std::vector<std::vector<std::string>> verbs = {{"ocr"},    {"chart"},           {"run"},   {"check"},
-                                                       {"graph"},  {"nodes"},           {"model"}, {"bench"},
-                                                       {"doctor"}, {"model", "inspect"}};
+  const std::vector<std::vector<std::string>> verbs = {
+      {"ocr"},   {"chart"}, {"ask"},   {"run"},    {"check"},           {"graph"},
+      {"nodes"}, {"model"}, {"bench"}, {"doctor"}, {"model", "inspect"}};
   for (std::vector<std::string> verb : verbs) {
     std::string words = "percept";
     for (const std::string& word : verb) {
@@ -111,6 +115,92 @@ TEST(Run, TellsOfSetsThatLackedAnInput) {
   EXPECT_EQ(outcome.exit_code, 1);
 }
 
+TEST(Run, TellsWhatWasMendedAndDropped) {
+  const TempFolder folder;
+  const std::string file = folder.Write("script.yaml", R"(percept: 1
+nodes:
+  words:
+    type: source.script
+    disorder: 40ms
+    items:
+      - { t: 0ms, text: a }
+      - { t: 80ms, text: c }
+      - { t: 60ms, text: b }
+      - { transient: no answer, t: 200ms, text: d }
+  win: { type: flow.window, in: words.out, duration: 50ms, hop: 100ms }
+  out: { type: sink.text, in: words.out }
+)");
+  const Outcome outcome = RunProgram({"run", file});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_EQ(outcome.out, "a\nb\nc\nd\n");
+  EXPECT_THAT(outcome.err, HasSubstr("percept: node 'words': 1 packet came reordered\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: node 'words': tried again 1 time\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: edge words.out -> win.in: 2 packets were dropped (outside)\n"));
+}
+
+TEST(Run, TellsWhatHappensAsItHappens) {
+  const TempFolder folder;
+  const std::string file = folder.Write("script.yaml", R"(percept: 1
+nodes:
+  words:
+    type: source.script
+    items:
+      - { t: 0ms, error: torn picture }
+      - { transient: no answer, t: 200ms, text: d }
+  out: { type: sink.text, in: words.out }
+)");
+  const std::string err = RunProgram({"run", file, "--verbose"}).err;
+  EXPECT_THAT(err, HasSubstr("failed in node 'words': torn picture\npercept: node 'words' (source.script) waits "));
+  EXPECT_THAT(err, HasSubstr("percept: node 'words' (source.script) works again\n"));
+  EXPECT_THAT(RunProgram({"run", file}).err, Not(HasSubstr("works again")));
+}
+
+TEST(Run, RefusesToWriteOverWhatItReads) {
+  const TempFolder folder;
+  const std::string pipeline = (folder.path() / "p.yaml").string(), picture = (folder.path() / "a.png").string();
+  folder.Write("p.yaml", R"(percept: 1
+params:
+  input: { type: path, required: true }
+  output: { type: path, required: true }
+nodes:
+  read: { type: image.file, path: "${input}" }
+  see: { type: encode.vision, in: read.image }
+  say: { type: decode.gemma4, in: see.tokens, prompt: Read. }
+  out: { type: sink.text, in: say.record, path: "${output}" }
+)");
+  folder.Write("a.png", "a picture");
+  const auto refusal = [&](const std::string& output) {
+    const Outcome outcome = RunProgram({"run", pipeline, "--set", "input=" + picture, "--set", "output=" + output});
+    EXPECT_EQ(outcome.exit_code, 2);
+    return outcome.err;
+  };
+  const std::string hard = (folder.path() / "hard").string();
+  std::filesystem::create_hard_link(picture, hard);
+  EXPECT_THAT(refusal(picture), HasSubstr("'out' would write " + picture + ", which is what 'read' reads\n"));
+  EXPECT_THAT(refusal(hard), HasSubstr("'out' would write " + hard + ", which is what 'read' reads\n"));
+  EXPECT_THAT(refusal(pipeline), HasSubstr("'out' would write " + pipeline + ", which is the pipeline\n"));
+  const std::string weights = (SourceDir() / "models" / "percept-tiny" / "config.json").string();
+  EXPECT_THAT(refusal(weights), HasSubstr("'out' would write " + weights + ", which is the model\n"));
+  EXPECT_EQ(std::filesystem::file_size(picture), 9U);
+}
+
+TEST(Run, ARunThatFailsSaysWhatBecameOfItsRows) {
+  const TempFolder folder;
+  const std::string output = folder.Write("out.txt", "old").string(), pipeline = (folder.path() / "p.yaml").string();
+  // One item in flight: the first row is written before the fault.
+  folder.Write("p.yaml", R"(percept: 1
+nodes:
+  say: { type: source.script, in_flight: 1, items: [ { t: 0ms, text: hello }, { throw: broken } ] }
+  out: { type: sink.text, in: say.out, path: ")" +
+                             output + "\" }\n");
+  const Outcome outcome = RunProgram({"run", pipeline});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("percept: " + output + ": not replaced; what was written until then is in " +
+                                     std::filesystem::canonical(folder.path()).string() + "/out.txt.partial\n"));
+  EXPECT_EQ(std::filesystem::file_size(output), 3U);
+  EXPECT_EQ(std::filesystem::file_size(output + ".partial"), 6U);
+}
+
 TEST(Run, NotesThatNothingIsWritten) {
   const TempFolder folder;
   const std::string file =
@@ -163,16 +253,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "3:42: duplicate key 'path'; the first is at "},
         BadFile{"UnknownNode", "percept: 1\nnodes:\n  read: { type: image.fil, path: a.png }\n",
                 "3:17: unknown node type 'image.fil'; nearest: image.file"},
-        BadFile{"TypeMismatch",
-                "percept: 1\nnodes:\n  read: { type: image.file, path: a.png }\n"
-                "  out: { type: sink.text, in: read.image }\n",
-                "4:31: input 'record' of node 'out' (sink.text) takes Record, but output 'image' of node 'read' "
-                "(image.file) at"},
-        // No two of the shipped nodes could form a cycle of one type.
+        BadFile{
+            "TypeMismatch",
+            "percept: 1\nnodes:\n  read: { type: image.file, path: a.png }\n"
+            "  out: { type: sink.text, in: read.image }\n",
+            "4:31: input 'record' of node 'out' (sink.text) takes Record or Text, but output 'image' of node 'read' "
+            "(image.file) at"},
         BadFile{"Cycle",
                 "percept: 1\nnodes:\n  a: { type: encode.vision, in: b.tokens }\n"
                 "  b: { type: encode.vision, in: a.tokens }\n",
-                "3:33: input 'image' of node 'a' (encode.vision) takes Image, but output 'tokens' of node 'b'"},
+                "3:33: the graph has a cycle: b.tokens -> a.image, a.tokens -> b.image"},
         BadFile{"MissingParameter",
                 "percept: 1\nnodes:\n  read: { type: image.file }\n  see: { type: encode.vision, in: read.image }\n",
                 "3:3: node 'read' (image.file) lacks its parameter 'path'"},
@@ -204,6 +294,136 @@ TEST(Check, TellsMemoryAndPortsNobodyReads) {
                                  HasSubstr("model of see, say: 20.6 MB of weights"),
                                  HasSubstr("node read (image.file): 4 items at work at once"),
                                  HasSubstr("edge see.tokens -> say.media (SoftTokens): 8 packets")));
+}
+
+// A stream of words in windows and batches, joined with the stream itself.
+std::string WriteJoined(const TempFolder& folder) {
+  const std::string nodes =
+      "  read: { type: source.script, count: 20, interval: 1s }\n"
+      "  list: { type: flow.batch, in: read, size: 5 }\n"
+      "  win: { type: flow.window, in: { list: list, word: { from: read, packets: 100, time: 8s } }, duration: 4s }\n";
+  return folder.Write("joined.yaml", "percept: 1\nnodes:\n" + nodes).string();
+}
+
+TEST(Check, TellsJoinsAndDelaysAtEightyColumns) {
+  const TempFolder folder;
+  const Outcome outcome = RunProgram({"check", WriteJoined(folder)});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("\njoins\n  win: window of list and word, 4s every 4s, needs "),
+                                 HasSubstr("\ndelay, at most, beside the time to compute\n  read to win: 12s")));
+  std::istringstream lines(outcome.out.substr(outcome.out.find("memory")));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+}
+
+TEST(Check, TellsTheSameAsJson) {
+  const TempFolder folder;
+  const Outcome outcome = RunProgram({"check", WriteJoined(folder), "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json json = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(json["edges"][2]["name"], "read.out -> win.word");
+  EXPECT_EQ(json["edges"][2]["packets"], 100);
+  EXPECT_EQ(json["edges"][2]["seconds"], 8);
+  EXPECT_EQ(json["nodes"][1]["state"]["items"], 5);
+  EXPECT_EQ(json["delays"][0]["seconds"], 12);
+  EXPECT_EQ(json["joins"][0]["kind"], "window");
+  EXPECT_EQ(json["unread"][0]["port"], "list");
+}
+
+TEST(Check, RefusesLimitsThatAreTooSmall) {
+  const TempFolder folder;
+  const std::string nodes =
+      "  read: { type: source.script, count: 20, interval: 1s }\n"
+      "  list: { type: flow.batch, in: read, size: 5 }\n"
+      "  both: { type: flow.merge, in: { list: list, more: list } }\n";
+  const std::string file = folder.Write("bad.yaml", "percept: 1\nlimits: { host_bytes: 2 }\nnodes:\n" + nodes).string();
+  const Outcome outcome = RunProgram({"check", file, "--json"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_THAT(outcome.err, HasSubstr("bad.yaml:2:9: host_bytes is 2 bytes, but "));
+}
+
+TEST(CheckMeasure, TellsWhereTheTimeGoesAndWritesNothing) {
+  const TempFolder folder;
+  const std::string output = folder.Write("texts.txt", "mine").string();
+  const Outcome outcome = RunProgram(Reading({"check", Shipped("ocr.yaml"), "--set", "output=" + output, "--measure",
+                                              Media("plain.png"), Media("plain.png"), Media("cut_at_half.jpg")}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("cut_at_half.jpg: "));
+  EXPECT_THAT(outcome.out, AllOf(HasSubstr("\nmeasured: 3 items (1 failed) in "), HasSubstr(" limits the run: it was "),
+                                 HasSubstr("\n  see.tokens -> say.media        "), HasSubstr("  8, 268.4 MB\n"),
+                                 HasSubstr("\ndelay, measured\n  read to out: median ")));
+  std::istringstream lines(outcome.out.substr(outcome.out.find("measured:")));
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
+  std::ifstream file(output);
+  std::string text;
+  std::getline(file, text);
+  EXPECT_EQ(text, "mine");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(CheckMeasure, TellsTheSameAsJson) {
+  const TempFolder folder;
+  const std::string file = folder
+                               .Write("script.yaml", R"(percept: 1
+params:
+  input: { type: string, required: true }
+nodes:
+  read: { type: source.script, count: 12, interval: 1s, text: "${input}" }
+  five: { type: flow.batch, in: read, size: 5 }
+  two:  { type: flow.limit, in: read, count: 2 }
+  all:  { type: sink.text, in: two, path: /nowhere/out.txt }
+)")
+                               .string();
+  const Outcome outcome = RunProgram({"check", file, "--json", "--measure", "word"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json measured = nlohmann::json::parse(outcome.out)["measured"];
+  EXPECT_EQ(measured["items"], 12);
+  EXPECT_EQ(measured["failed_items"], 0);
+  EXPECT_EQ(measured["nodes"][1]["name"], "five");
+  EXPECT_EQ(measured["nodes"][1]["process"]["num"], 12);
+  EXPECT_EQ(measured["nodes"][1]["peak_state_items"], 5);
+  EXPECT_EQ(measured["edges"][2]["name"], "two.out -> all.record");
+  EXPECT_EQ(measured["edges"][2]["packets"], 2);
+  EXPECT_EQ(measured["delays"][1]["sink"], "all");
+  EXPECT_EQ(measured["delays"][1]["latency"]["num"], 2);
+  EXPECT_GE(measured["delays"][1]["shares"]["two"], 0);
+  EXPECT_TRUE(measured.contains("limiting_node"));
+  EXPECT_GT(measured["peak_resident_bytes"], 0);
+}
+
+TEST(CheckMeasure, SaysWhyItCannotMeasure) {
+  const TempFolder folder;
+  const std::string file =
+      folder.Write("fixed.yaml", "percept: 1\nnodes:\n  read: { type: source.script, count: 2 }\n").string();
+  const Outcome fixed = RunProgram({"check", file, "--measure", "a.png"});
+  EXPECT_EQ(fixed.exit_code, 2);
+  EXPECT_EQ(fixed.err, "percept: --measure a.png: " + file + " has no parameter 'input' to fill in\n");
+  const Outcome missing = RunProgram({"check", Shipped("ocr.yaml"), "--measure", "/no/such.png"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_EQ(missing.err, "percept: --measure /no/such.png: there is no such file\n");
+  const Outcome twice = RunProgram({"check", Shipped("ocr.yaml"), "--set", "input=a", "--measure", file});
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_EQ(twice.err, "percept: --measure and --set input both say what is read: give one of them\n");
+  const Outcome failed = RunProgram(Reading({"check", Shipped("ocr.yaml"), "--measure", file}));
+  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_EQ(failed.out, "");
+  EXPECT_EQ(failed.err,
+            "percept: " + file + ": not a JPEG, PNG, WebP, TIFF or GIF picture\n" + "percept: nothing was measured\n");
+}
+
+TEST(Run, KeepsToThePixelsOfThePipeline) {
+  const TempFolder folder;
+  const std::string file = folder
+                               .Write("small.yaml",
+                                      "percept: 1\nlimits: { pixels: 100 }\nnodes:\n"
+                                      "  a: { type: image.file, path: " +
+                                          Media("plain.png") +
+                                          " }\n"
+                                          "  see: { type: encode.vision, in: a.image, budget: 70 }\n")
+                               .string();
+  const Outcome outcome = RunProgram(Reading({"run", file}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err, HasSubstr(" pixels, more than the limit of 100\n"));
 }
 
 TEST(Graph, DrawsEveryNodeAndEdge) {
@@ -243,10 +463,14 @@ TEST(Doctor, TellsOfMachineAndModel) {
 TEST(Bench, PrintsEveryStage) {
   const Outcome outcome = RunProgram(Reading({"bench", "--repetitions", "1", "--tokens", "2"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  for (const char* stage : {"read", "preprocess", "tower", "prefill", "decode"}) {
+  for (const char* stage :
+       {"memory is read at", "read", "preprocess", "tower", "prefill", "decode", "prompt", "decode x4", "decode x8"}) {
     EXPECT_THAT(outcome.out, HasSubstr(std::string("\n") + stage));
   }
+  EXPECT_THAT(outcome.out, HasSubstr("% of memory"));
   EXPECT_THAT(RunProgram({"bench", "--shape", "e9b"}).err, HasSubstr("e2b"));
+  EXPECT_THAT(RunProgram({"bench", "--dtype", "q4_0"}).err, HasSubstr("--dtype requires --shape"));
+  EXPECT_THAT(RunProgram({"bench", "--shape", "e2b", "--dtype", "q3_k"}).err, HasSubstr("q3_k not in {bf16,f16,q4_0"));
 }
 
 }  // namespace

@@ -248,6 +248,30 @@ INSTANTIATE_TEST_SUITE_P(
                   "per_layer_config.12 is no layer index below 12"},
         BadConfig{"OverrideName", [](auto& c) { Text(c)["per_layer_config"]["5x"]["head_dim"] = 32; },
                   "per_layer_config.5x is no layer index"},
+        BadConfig{"TwoHeadDims",
+                  [](auto& c) {
+                    for (const char* layer : {"5", "11"}) Text(c)["per_layer_config"][layer]["head_dim"] = 64;
+                  },
+                  "text_config.global_head_dim is 32, but per_layer_config gives layer 5 64"},
+        BadConfig{"TwoKvHeads",
+                  [](auto& c) {
+                    for (const char* layer : {"5", "11"}) {
+                      Text(c)["per_layer_config"][layer] = {{"head_dim", 32}, {"num_key_value_heads", 4}};
+                    }
+                  },
+                  "num_global_key_value_heads is 2, but per_layer_config gives layer 5 4"},
+        BadConfig{"Tied",
+                  [](auto& c) { c["tie_word_embeddings"] = !Text(c)["tie_word_embeddings"].template get<bool>(); },
+                  "config.json: tie_word_embeddings is not what text_config says"},
+        BadConfig{"SameMarks", [](auto& c) { c["audio_token_id"] = c["image_token_id"]; },
+                  "audio_token_id is 506, as that of pictures or frames"},
+        BadConfig{"NoExperts", [](auto& c) { Text(c)["num_experts"] = nullptr; }, "text_config.num_experts is missing"},
+        BadConfig{"NoRopes", [](auto& c) { Text(c).erase("rope_parameters"); },
+                  "text_config.rope_parameters is missing"},
+        BadConfig{"NoLayers", [](auto& c) { Text(c)["num_hidden_layers"] = 0; },
+                  "text_config.num_hidden_layers is 0, outside 1..4096"},
+        BadConfig{"LayerTypesNoList", [](auto& c) { Text(c)["layer_types"] = "sliding_attention"; },
+                  "layer_types is not a list of num_hidden_layers (12) strings"},
         BadConfig{"Id", [](auto& c) { c["image_token_id"] = 512; }, "image_token_id is 512, outside 0..511"},
         BadConfig{"Eos",
                   [](auto& c) {
@@ -270,7 +294,9 @@ TEST(TextConfig, NotJson) {
 }
 
 TEST(RequireSupported, AcceptsWhatRuns) {
-  for (const char* variant : {"e2b", "e4b", "e2b-256"}) EXPECT_NO_THROW(RequireSupported(Read(variant), "config.json"));
+  for (const char* variant : {"e2b", "e4b", "e2b-256", "12b", "26b", "31b"}) {
+    EXPECT_NO_THROW(RequireSupported(Read(variant), "config.json"));
+  }
 }
 
 std::string Refusal(const TextConfig& config) {
@@ -278,20 +304,31 @@ std::string Refusal(const TextConfig& config) {
 }
 
 TEST(RequireSupported, NamesEveryMechanism) {
-  EXPECT_EQ(Refusal(Read("26b")),
-            "config.json: this version cannot run mixture-of-experts layers (num_experts 16), values made from the key "
-            "projection (attention_k_eq_v true), bidirectional attention within pictures (use_bidirectional_attention "
-            "'vision')");
-  EXPECT_THAT(Refusal(Read("12b")), HasSubstr("pictures projected without a tower (vision_config.mm_embed_dim)"));
   EXPECT_THAT(Refusal(Read("e2b-drafter")), HasSubstr("drafting for another model (backbone_hidden_size)"));
   nlohmann::json config = ReadJson(ConfigFile("e2b"));
   config["quantization_config"] = {{"quant_method", "compressed-tensors"}};
   EXPECT_THAT(Refusal(Parse(config)), HasSubstr("compressed weights (quant_method 'compressed-tensors')"));
+  nlohmann::json group = {{"weights",
+                           {{"num_bits", 4},
+                            {"type", "int"},
+                            {"symmetric", true},
+                            {"strategy", "group"},
+                            {"group_size", 32},
+                            {"actorder", nullptr}}},
+                          {"input_activations", nullptr}};
+  config["quantization_config"]["format"] = "pack-quantized";
+  config["quantization_config"]["config_groups"] = {{"group_0", group}};
+  EXPECT_EQ(Parse(config).weight_compression, "");
+  group["weights"]["num_bits"] = 8;
+  config["quantization_config"]["config_groups"]["group_1"] = group;
+  EXPECT_THAT(Refusal(Parse(config)), HasSubstr("not symmetric groups of 32 codes of 4 bits"));
   config = ReadJson(ConfigFile("e2b"));
   Text(config)["use_bidirectional_attention"] = "all";
   EXPECT_THAT(Refusal(Parse(config)), HasSubstr("(use_bidirectional_attention 'all')"));
-  Text(config)["tie_word_embeddings"] = false;
-  EXPECT_THAT(Refusal(Parse(config)), HasSubstr("an output head of its own"));
+  config["quantization_config"] = {{"quant_method", "awq"}};
+  EXPECT_EQ(Refusal(Parse(config)),
+            "config.json: this version cannot run bidirectional attention (use_bidirectional_attention 'all'), "
+            "compressed weights (quant_method 'awq')");
 }
 
 }  // namespace

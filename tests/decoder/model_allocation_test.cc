@@ -2,6 +2,8 @@
 // A forward pass takes no memory from the heap after the first.
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/decoder/model_fixture.h"
@@ -12,11 +14,17 @@
 namespace percept {
 namespace {
 
-class ModelAllocationTest : public testing::TestWithParam<Mode> {};
+// The variant (the tests' own e2b where empty) and the mode.
+class ModelAllocationTest : public testing::TestWithParam<std::tuple<std::string, Mode>> {};
 
 TEST_P(ModelAllocationTest, NoneAfterTheFirstPass) {
-  const std::filesystem::path folder = TestDataDir() / "e2b";
-  const OpenDecoder open(folder, TestContext(GetParam()));
+  const auto& [variant, mode] = GetParam();
+  if (!variant.empty()) {
+    PERCEPT_NEED_SHARED();
+  }
+  const std::filesystem::path folder =
+      variant.empty() ? TestDataDir() / "e2b" : SharedDir() / "goldens" / "variants" / variant;
+  const OpenDecoder open(folder, TestContext(mode));
   const GoldenFile golden(folder / "golden.safetensors");
   const PromptRows prompt(golden, "image70", open.config.hidden_size);
   StepRunner runner(*open.decoder, /*threads=*/2);
@@ -40,8 +48,12 @@ TEST_P(ModelAllocationTest, NoneAfterTheFirstPass) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, ModelAllocationTest, testing::Values(Mode::kExact, Mode::kFast),
-                         [](const auto& test) { return test.param == Mode::kExact ? "exact" : "fast"; });
+INSTANTIATE_TEST_SUITE_P(Modes, ModelAllocationTest,
+                         testing::Combine(testing::Values("", "26b"), testing::Values(Mode::kExact, Mode::kFast)),
+                         [](const auto& test) {
+                           return "variant" + std::get<0>(test.param) +
+                                  (std::get<1>(test.param) == Mode::kExact ? "_exact" : "_fast");
+                         });
 
 }  // namespace
 }  // namespace percept

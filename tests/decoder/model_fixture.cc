@@ -7,8 +7,10 @@
 
 namespace percept {
 
-OpenDecoder::OpenDecoder(const std::filesystem::path& folder, const KernelContext& context, EmbeddingScale scale)
+OpenDecoder::OpenDecoder(const std::filesystem::path& folder, const KernelContext& context, EmbeddingScale scale,
+                         MediaRunMask mask)
     : config(ReadTextConfig(folder / "config.json")), source(OpenSafetensors(folder)) {
+  config.media_run_mask = mask;
   ClaimList claims(*source);
   decoder = std::make_unique<TextDecoder>(config, TextWeights::Bind(config, claims, context, scale), context);
 }
@@ -21,7 +23,14 @@ PromptRows::PromptRows(const GoldenFile& golden, const std::string& name, int64_
   if (!golden.Has(name + "/token_type")) {
     return;
   }
-  const std::vector<float> rows = golden.Floats(name + "/f32/vision.soft");
+  std::vector<float> rows;
+  if (golden.Has(name + "/f32/vision.soft")) {
+    rows = golden.Floats(name + "/f32/vision.soft");
+  }
+  for (int clip = 0; golden.Has(name + "/f32/clip" + std::to_string(clip) + ".soft"); ++clip) {
+    const std::vector<float> more = golden.Floats(name + "/f32/clip" + std::to_string(clip) + ".soft");
+    rows.insert(rows.end(), more.begin(), more.end());
+  }
   soft = Matrix(static_cast<int64_t>(rows.size()) / hidden_size, hidden_size);
   for (int64_t row = 0; row < soft.rows(); ++row) {
     std::copy_n(rows.data() + row * hidden_size, hidden_size, soft.view().row(row));
@@ -31,6 +40,15 @@ PromptRows::PromptRows(const GoldenFile& golden, const std::string& name, int64_
   for (size_t row = 0; row < ids.size(); ++row) {
     soft_idx[row] = types[row] != 0 ? next++ : -1;
   }
+}
+
+int64_t PromptRows::ChunkEnd(int64_t begin, int64_t rows, bool whole_runs) const {
+  int64_t end = std::min(num_rows(), begin + rows);
+  const auto is_soft = [&](int64_t row) { return soft_idx[static_cast<size_t>(row)] >= 0; };
+  while (whole_runs && end < num_rows() && is_soft(end - 1) && is_soft(end)) {
+    ++end;
+  }
+  return end;
 }
 
 std::vector<SoftRows> PromptRows::SoftIn(int64_t begin, int64_t end) const {
@@ -86,13 +104,18 @@ std::vector<float> StepRunner::Decode(KvCache& cache, int32_t id) {
 
 std::vector<float> LogitsInChunks(const TextDecoder& decoder, const PromptRows& prompt,
                                   const std::vector<int64_t>& chunk_rows, int threads) {
-  const int64_t longest = *std::max_element(chunk_rows.begin(), chunk_rows.end());
+  const bool whole_runs = decoder.config().bidirectional == BidirectionalAttention::kMediaRuns;
+  std::vector<int64_t> ends;
+  int64_t longest = 0;
+  for (int64_t begin = 0; begin < prompt.num_rows(); begin = ends.back()) {
+    ends.push_back(prompt.ChunkEnd(begin, chunk_rows[ends.size() % chunk_rows.size()], whole_runs));
+    longest = std::max(longest, ends.back() - begin);
+  }
   StepRunner runner(decoder, threads, longest);
   const std::unique_ptr<KvCache> cache = runner.NewSequence();
   std::vector<float> logits;
-  size_t chunk = 0;
-  for (int64_t begin = 0; begin < prompt.num_rows(); ++chunk) {
-    const int64_t end = std::min(prompt.num_rows(), begin + chunk_rows[chunk % chunk_rows.size()]);
+  int64_t begin = 0;
+  for (const int64_t end : ends) {
     const std::vector<float> rows = runner.Prefill(*cache, prompt, begin, end, end - begin);
     logits.insert(logits.end(), rows.begin(), rows.end());
     begin = end;

@@ -20,7 +20,7 @@ namespace percept {
 // A checkpoint folder and the decoder made from it.
 struct OpenDecoder {
   OpenDecoder(const std::filesystem::path& folder, const KernelContext& context,
-              EmbeddingScale scale = EmbeddingScale::kUnrounded);
+              EmbeddingScale scale = EmbeddingScale::kUnrounded, MediaRunMask mask = MediaRunMask::kSlidingLayers);
 
   TextConfig config;
   std::unique_ptr<SafetensorsSource> source;
@@ -34,6 +34,9 @@ struct PromptRows {
   PromptRows(const GoldenFile& golden, const std::string& name, int64_t hidden_size);
 
   int64_t num_rows() const { return static_cast<int64_t>(ids.size()); }
+  // The end of the chunk that begins at `begin` and has about `rows` rows: the first place after them outside of every
+  // run of placeholders where runs are whole, else exactly so many.
+  int64_t ChunkEnd(int64_t begin, int64_t rows, bool whole_runs) const;
   // The soft tokens of rows [begin, end), one entry per run of placeholders.
   std::vector<SoftRows> SoftIn(int64_t begin, int64_t end) const;
 
@@ -67,7 +70,8 @@ class StepRunner {
   Activations activations_;
 };
 
-// The logits of all rows, [rows, vocab], when the prompt comes in chunks of these sizes, again and again.
+// The logits of all rows, [rows, vocab], when the prompt comes in chunks of these sizes, again and again; a media run
+// that has to be whole makes its chunk longer.
 std::vector<float> LogitsInChunks(const TextDecoder& decoder, const PromptRows& prompt,
                                   const std::vector<int64_t>& chunk_rows, int threads);
 

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "decoder/config/generation_config.h"
+#include "decoder/text/sampler.h"
 #include "tests/decoder/model_fixture.h"
 #include "tests/support/closeness.h"
 #include "tests/support/isa_caps.h"
@@ -67,6 +69,15 @@ std::filesystem::path FolderOf(const CaseName& which) {
   return which.folder.empty() ? TestDataDir() / "e2b" : SharedDir() / "goldens" / "variants" / which.folder;
 }
 
+MediaRunMask MaskOf(const CaseName& which) {
+  return which.name.ends_with("_all_layers") ? MediaRunMask::kAllLayers : MediaRunMask::kSlidingLayers;
+}
+
+std::vector<int32_t> SuppressedIds(const CaseName& which) {
+  const std::filesystem::path file = FolderOf(which) / "generation_config.json";
+  return std::filesystem::exists(file) ? ReadGenerationConfig(file).suppress_ids : std::vector<int32_t>{};
+}
+
 std::string Letters(std::string text) {
   std::erase_if(text, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; });
   return text;
@@ -75,7 +86,10 @@ std::string Letters(std::string text) {
 class ModelGoldenTest : public testing::TestWithParam<std::tuple<CaseName, Isa>> {
  protected:
   const CaseName& which() const { return std::get<0>(GetParam()); }
-  KernelContext Context(Mode mode) const { return MakeKernelContext(mode, std::get<1>(GetParam())); }
+  OpenDecoder Open(Mode mode) const {
+    return OpenDecoder(FolderOf(which()), MakeKernelContext(mode, std::get<1>(GetParam())), EmbeddingScale::kUnrounded,
+                       MaskOf(which()));
+  }
   std::vector<float> LastLogits(const OpenDecoder& open, const Golden& golden) const {
     StepRunner runner(*open.decoder, /*threads=*/2);
     return runner.Prefill(*runner.NewSequence(), golden.prompt, 0, golden.prompt.num_rows(), golden.num_logit_rows());
@@ -90,7 +104,7 @@ class ModelGoldenTest : public testing::TestWithParam<std::tuple<CaseName, Isa>>
 
 TEST_P(ModelGoldenTest, LogitsInExactModeAreTheReferences) {
   PERCEPT_NEED_CASE(which());
-  const OpenDecoder open(FolderOf(which()), Context(Mode::kExact));
+  const OpenDecoder open = Open(Mode::kExact);
   const Golden golden(FolderOf(which()), which().name, open.config.hidden_size);
   const double difference = MaxDifference(LastLogits(open, golden), golden.Floats("logits"));
   RecordProperty("max_abs_difference", std::to_string(difference));
@@ -99,7 +113,7 @@ TEST_P(ModelGoldenTest, LogitsInExactModeAreTheReferences) {
 
 TEST_P(ModelGoldenTest, LogitsInFastModeAreCloserThanTheReferenceInBF16) {
   PERCEPT_NEED_CASE(which());
-  const OpenDecoder open(FolderOf(which()), Context(Mode::kFast));
+  const OpenDecoder open = Open(Mode::kFast);
   const Golden golden(FolderOf(which()), which().name, open.config.hidden_size);
   const std::vector<float> logits = LastLogits(open, golden);
   const int64_t vocab = open.config.vocab_size;
@@ -111,15 +125,16 @@ TEST_P(ModelGoldenTest, LogitsInFastModeAreCloserThanTheReferenceInBF16) {
 
 TEST_P(ModelGoldenTest, GreedyTextIsTheReferencesWhereTheGapDecides) {
   PERCEPT_NEED_CASE(which());
-  const OpenDecoder open(FolderOf(which()), Context(Mode::kExact));
+  const OpenDecoder open = Open(Mode::kExact);
   const Golden golden(FolderOf(which()), which().name, open.config.hidden_size);
   const std::vector<int64_t> ids = golden.tensors.Integers(golden.prefix + "greedy_ids");
   const std::vector<float> gaps = golden.Floats("greedy_gap");
+  const GreedySampler sampler(open.config.vocab_size, SuppressedIds(which()));
   StepRunner runner(*open.decoder, /*threads=*/2);
   const std::unique_ptr<KvCache> cache = runner.NewSequence();
   std::vector<float> logits = runner.Prefill(*cache, golden.prompt, 0, golden.prompt.num_rows(), 1);
   for (size_t step = 0; step < ids.size(); ++step) {
-    const int32_t id = Argmax(logits);
+    const int32_t id = sampler.Pick(logits);
     if (id != ids[step]) {
       ASSERT_LT(gaps[step], 2 * kLogitTolerance) << "step " << step << ": " << id << " for " << ids[step];
       break;
@@ -137,6 +152,18 @@ std::vector<CaseName> Cases() {
   cases.push_back({"e2b", "image140"});
   cases.push_back({"e2b", "video"});
   cases.push_back({"e4b", "image140"});
+  for (const char* folder : {"12b", "26b", "31b"}) {
+    cases.push_back({folder, "text"});
+    cases.push_back({folder, "image70"});
+    cases.push_back({folder, "image140"});
+  }
+  for (const char* name : {"image70_all_layers", "image140_all_layers", "audio"}) {
+    cases.push_back({"12b", name});
+  }
+  for (const char* folder : {"e2b", "e4b"}) {
+    cases.push_back({folder, "audio"});
+  }
+  cases.push_back({"31b", "video"});
   return cases;
 }
 
@@ -144,8 +171,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, ModelGoldenTest,
                          testing::Combine(testing::ValuesIn(Cases()), testing::ValuesIn(RunnableIsas())),
                          [](const auto& test) {
                            const CaseName& which = std::get<0>(test.param);
-                           return (which.folder.empty() ? "own" : Letters(which.folder)) + "_" + which.name + "_" +
-                                  IsaSuffix(std::get<1>(test.param));
+                           return (which.folder.empty() ? "own" : Letters(which.folder)) + "_" + Letters(which.name) +
+                                  "_" + IsaSuffix(std::get<1>(test.param));
                          });
 
 class ModelStageTest : public testing::TestWithParam<const char*> {
@@ -164,7 +191,13 @@ class ModelStageTest : public testing::TestWithParam<const char*> {
                           .ids = golden_->prompt.ids,
                           .soft_rows = soft,
                           .num_output_rows = golden_->prompt.num_rows()};
-    runner.Step({&segment, 1}, &seen_);
+    logits_ = Values(runner.Step({&segment, 1}, &seen_).logits);
+  }
+
+  // With all rows through all layers.
+  void ExpectLogits() {
+    const auto first = static_cast<std::ptrdiff_t>(golden_->first_logit_row * open_->config.vocab_size);
+    EXPECT_LT(MaxDifference({logits_.begin() + first, logits_.end()}, golden_->Floats("logits")), kLogitTolerance);
   }
 
   void Expect(const std::vector<float>& values, const std::string& tensor) {
@@ -186,12 +219,15 @@ class ModelStageTest : public testing::TestWithParam<const char*> {
   std::optional<OpenDecoder> open_;
   std::optional<Golden> golden_;
   Recorder seen_;
+  std::vector<float> logits_;
 };
 
 TEST_P(ModelStageTest, EveryTensorOfTheTextCaseIsTheReferences) {
   Run("text");
   Expect(seen_.Get(ForwardStage::kDecoderInput), "decoder_input");
-  Expect(seen_.Get(ForwardStage::kPerLayerEmbedding), "ple");
+  if (open_->config.ple_width > 0) {
+    Expect(seen_.Get(ForwardStage::kPerLayerEmbedding), "ple");
+  }
   std::vector<float> layers;
   for (int layer_idx = 0; layer_idx < open_->config.num_layers(); ++layer_idx) {
     const std::vector<float>& layer = seen_.Get(ForwardStage::kLayerOutput, layer_idx);
@@ -207,21 +243,43 @@ TEST_P(ModelStageTest, EveryTensorOfTheTextCaseIsTheReferences) {
     Expect(seen_.Get(ForwardStage::kValue, kv_layer_idx), attn + "v");
     Expect(seen_.Get(ForwardStage::kAttentionOutput, layer_idx), attn + "out");
   }
+  ExpectLogits();
 }
 
 TEST_P(ModelStageTest, EveryTensorOfTheImageCaseIsTheReferences) {
   Run("image70");
   Expect(seen_.Get(ForwardStage::kDecoderInput), "decoder_input");
-  Expect(FirstLayerPart(seen_.Get(ForwardStage::kPerLayerEmbedding)), "ple");
+  if (open_->config.ple_width > 0) {
+    Expect(FirstLayerPart(seen_.Get(ForwardStage::kPerLayerEmbedding)), "ple");
+  }
   std::vector<float> layers = seen_.Get(ForwardStage::kLayerOutput, 0);
   const std::vector<float>& middle = seen_.Get(ForwardStage::kLayerOutput, open_->config.num_layers() / 2 - 1);
   layers.insert(layers.end(), middle.begin(), middle.end());
   Expect(layers, "layers");
+  for (int layer_idx = 0; layer_idx < open_->config.num_layers(); ++layer_idx) {
+    const std::string out = "attn." + std::to_string(layer_idx) + ".out";
+    if (golden_->tensors.Has(golden_->prefix + out)) {
+      Expect(seen_.Get(ForwardStage::kAttentionOutput, layer_idx), out);
+    }
+  }
   Expect(seen_.Get(ForwardStage::kFinalNorm), "final_norm");
+  ExpectLogits();
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, ModelStageTest, testing::Values("e2b", "e4b"),
+class ModelExpertsTest : public ModelStageTest {};
+
+TEST_P(ModelExpertsTest, ExpertsAreRoutedAsTheReferences) {
+  Run("text");
+  constexpr int kLayer = 1;
+  Expect(seen_.Get(ForwardStage::kRouterLogits, kLayer), "moe.1.router_logits");
+  Expect(seen_.Get(ForwardStage::kRouterProbabilities, kLayer), "moe.1.router_probs");
+  Expect(seen_.Get(ForwardStage::kExpertWeights, kLayer), "moe.1.router_weights");
+  Expect(seen_.Get(ForwardStage::kExpertsOutput, kLayer), "moe.1.experts_out");
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, ModelStageTest, testing::Values("e2b", "e4b", "12b", "26b", "31b"),
                          [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Variants, ModelExpertsTest, testing::Values("26b"));
 
 }  // namespace
 }  // namespace percept

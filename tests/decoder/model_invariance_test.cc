@@ -69,11 +69,13 @@ TEST_P(ModelInvarianceTest, ChunksAndThreadsGiveTheSameBitsInExactMode) {
 TEST_P(ModelInvarianceTest, ChunksAndThreadsStayWithinToleranceInFastMode) {
   const OpenDecoder fast(folder_, MakeKernelContext(Mode::kFast, std::get<1>(GetParam())));
   const std::vector<float> golden = golden_->Floats("text/f32/logits");
+  const double least = exact_->config.experts.has_value() ? 0.997 : 0.9999;
   for (const std::vector<int64_t>& chunks : kChunkings) {
     for (const int threads : {1, 2}) {
       const std::vector<float> logits = LogitsInChunks(*fast.decoder, text_, chunks, threads);
-      // less than the reference loses in bf16 (its golden.json: 0.999596 to 0.999918)
-      EXPECT_GT(MinRowCosine(ConstMatrixView(logits.data(), text_.num_rows(), vocab(), vocab()), golden), 0.9999)
+      // less than the reference loses in bf16 (its golden.json: 0.999596 to 0.999918; 0.9945 where a rounded product
+      // sends a row to another expert)
+      EXPECT_GT(MinRowCosine(ConstMatrixView(logits.data(), text_.num_rows(), vocab(), vocab()), golden), least)
           << testing::PrintToString(chunks) << " on " << threads << " threads";
     }
   }
@@ -87,7 +89,8 @@ TEST_P(ModelInvarianceTest, RowsOfOtherSequencesInTheStepChangeNothingInExactMod
   std::vector<float> image_logits;
   for (int64_t text_row = 0, image_row = 0; text_row < text_.num_rows() || image_row < image_.num_rows();) {
     const int64_t text_end = std::min(text_.num_rows(), text_row + 9);
-    const int64_t image_end = std::min(image_.num_rows(), image_row + 14);
+    const bool whole_runs = exact_->config.bidirectional == BidirectionalAttention::kMediaRuns;
+    const int64_t image_end = image_.ChunkEnd(image_row, 14, whole_runs);
     const std::vector<SoftRows> soft = image_.SoftIn(image_row, image_end);
     std::vector<Segment> segments;
     const auto add = [&](KvCache* cache, const PromptRows& prompt, int64_t begin, int64_t end,
@@ -148,7 +151,8 @@ TEST_P(ModelInvarianceTest, ACacheThatHeldAnotherSequenceChangesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Variants, ModelInvarianceTest,
-                         testing::Combine(testing::Values("", "e4b", "e2b-256"), testing::ValuesIn(RunnableIsas())),
+                         testing::Combine(testing::Values("", "e4b", "e2b-256", "12b", "26b", "31b"),
+                                          testing::ValuesIn(RunnableIsas())),
                          [](const auto& test) {
                            std::string name = std::get<0>(test.param).empty() ? "own" : std::get<0>(test.param);
                            std::erase(name, '-');

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/core/error.h"
@@ -43,12 +46,31 @@ class EditedSource final : public TensorSource {
   std::string FileOf(std::string_view) const override { return "model.safetensors"; }
   void ReleasePages(std::string_view name) const override { released_.emplace(name); }
 
+  // Each expert's rows in two tensors, gates and ups, as some GGUF files have them.
+  void SplitExperts(const std::string& layer) {
+    const ConstTensor both = At(layer + "experts.gate_up_proj");
+    const int64_t width = both.shape[1] / 2;
+    const int64_t half = width * both.shape[2];
+    for (const auto& [name, part] : {std::pair("gate_proj", 0), std::pair("up_proj", 1)}) {
+      std::vector<float> values;
+      for (int64_t i = 0; i < both.shape[0]; ++i) {
+        const auto* rows = static_cast<const uint16_t*>(both.bytes) + (2 * i + part) * half;
+        std::transform(rows, rows + half, std::back_inserter(values), BF16ToFloat);
+      }
+      Add(kPrefix + layer + "experts." + name, {both.shape[0], width, both.shape[2]}, std::move(values));
+    }
+    Remove(layer + "experts.gate_up_proj");
+  }
+
   ConstTensor& At(const std::string& name) { return tensors_.at(kPrefix + name); }
   void Remove(const std::string& name) { ASSERT_EQ(tensors_.erase(kPrefix + name), 1U); }
   // A tensor of ones.
   void AddOnes(const std::string& name, const Shape& shape) {
-    ones_.push_back(std::vector<float>(static_cast<size_t>(shape.elements()), 1.0F));
-    tensors_[name] = {.bytes = ones_.back().data(), .dtype = DType::kF32, .shape = shape};
+    Add(name, shape, std::vector<float>(static_cast<size_t>(shape.elements()), 1.0F));
+  }
+  void Add(const std::string& name, const Shape& shape, std::vector<float> values) {
+    values_.push_back(std::move(values));
+    tensors_[name] = {.bytes = values_.back().data(), .dtype = DType::kF32, .shape = shape};
   }
   void ReplacePrefix(const std::string& prefix) {
     std::map<std::string, ConstTensor, std::less<>> renamed;
@@ -62,7 +84,7 @@ class EditedSource final : public TensorSource {
  private:
   std::unique_ptr<SafetensorsSource> source_;
   std::map<std::string, ConstTensor, std::less<>> tensors_;
-  std::vector<std::vector<float>> ones_;
+  std::vector<std::vector<float>> values_;
   mutable std::set<std::string> released_;
 };
 
@@ -101,6 +123,25 @@ class ModelWeightsTest : public testing::Test {
   TextConfig config_ = ReadTextConfig(folder_ / "config.json");
   EditedSource source_{folder_};
 };
+
+TEST(SplitExpertsTest, AreTheMergedOnes) {
+  PERCEPT_NEED_SHARED();
+  const std::filesystem::path folder = SharedDir() / "goldens/variants/26b";
+  const TextConfig config = ReadTextConfig(folder / "config.json");
+  const KernelContext context = TestContext(Mode::kExact);
+  std::vector<std::vector<float>> logits;
+  EditedSource source(folder);
+  for (const bool split : {false, true}) {
+    for (int i = 0; split && i < config.num_layers(); ++i) source.SplitExperts("layers." + std::to_string(i) + ".");
+    ClaimList claims(source);
+    const TextDecoder decoder(config, TextWeights::Bind(config, claims, context), context);
+    claims.RequireAllClaimed();
+    StepRunner runner(decoder, /*threads=*/1);
+    const PromptRows rows(GoldenFile(folder / "golden.safetensors"), "text", config.hidden_size);
+    logits.push_back(runner.Prefill(*runner.NewSequence(), rows, 0, rows.num_rows(), 1));
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+}
 
 TEST_F(ModelWeightsTest, AMissingTensorIsNamed) {
   source_.Remove("layers.3.mlp.up_proj.weight");
@@ -168,6 +209,17 @@ TEST_F(ModelWeightsTest, ATextOnlyCheckpointHasAShorterPrefix) {
   EXPECT_EQ(Logits(), logits);
 }
 
+TEST_F(ModelWeightsTest, AnOutputMatrixOfBlocksIsPackedAndItsTableStaysForTokens) {
+  ConstTensor& table = source_.At("embed_tokens.weight");
+  const std::vector<std::byte> blocks(static_cast<size_t>(BytesOf(DType::kQ80, table.shape.elements())));
+  table = {.bytes = blocks.data(), .dtype = DType::kQ80, .shape = table.shape};
+  const TextWeights weights = Bind();
+  EXPECT_TRUE(weights.lm_head.packed());
+  EXPECT_GE(weights.lm_head.owned_bytes(), blocks.size());
+  EXPECT_EQ(weights.embed_tokens.bytes, blocks.data());
+  EXPECT_TRUE(source_.released().contains("model.language_model.embed_tokens.weight"));
+}
+
 TEST_F(ModelWeightsTest, PackedTensorsGiveTheirPagesBackAndTablesStay) {
   const TextWeights weights = Bind();
   EXPECT_TRUE(source_.released().contains("model.language_model.layers.0.mlp.gate_proj.weight"));
@@ -179,6 +231,53 @@ TEST_F(ModelWeightsTest, PackedTensorsGiveTheirPagesBackAndTablesStay) {
   // 10 layers of bf16 matrices and f32 norms, padded to whole blocks
   EXPECT_GT(weights.owned_bytes(), 800'000U);
   EXPECT_LT(weights.owned_bytes(), 1'600'000U);
+}
+
+// What the experts of layer 1 weigh for each row.
+class ExpertWeightsRecorder final : public ForwardObserver {
+ public:
+  void OnTensor(ForwardStage stage, int layer_idx, ConstMatrixView values) override {
+    if (stage == ForwardStage::kExpertWeights && layer_idx == 1) {
+      weights = Values(values);
+    }
+  }
+  std::vector<float> weights;
+};
+
+TEST(ModelExpertsTest, OfEqualExpertsTheFirstAreChosenAndTheirOwnFactorsComeLast) {
+  PERCEPT_NEED_SHARED();
+  const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / "26b";
+  const TextConfig config = ReadTextConfig(folder / "config.json");
+  EditedSource source(folder);
+  const std::string router = std::string(kPrefix) + "layers.1.router.";
+  source.AddOnes(router + "proj.weight", {16, 64});
+  source.Add(router + "per_expert_scale", {16}, {1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9});
+  const std::vector<int32_t> ids(20, 30);
+  for (const Mode mode : {Mode::kExact, Mode::kFast}) {
+    ClaimList claims(source);
+    const TextDecoder decoder(config, TextWeights::Bind(config, claims, TestContext(mode)), TestContext(mode));
+    StepRunner runner(decoder, /*threads=*/2);
+    const std::unique_ptr<KvCache> cache = runner.NewSequence();
+    const Segment segment{.cache = cache.get(), .ids = ids, .soft_rows = {}, .num_output_rows = 1};
+    ExpertWeightsRecorder seen;
+    runner.Step({&segment, 1}, &seen);
+    ASSERT_EQ(seen.weights.size(), 4 * ids.size());
+    for (size_t i = 0; i < seen.weights.size(); ++i) {
+      EXPECT_FLOAT_EQ(seen.weights[i], 0.25F * static_cast<float>(i % 4 + 1));
+    }
+  }
+}
+
+TEST(ModelExpertsTest, AMissingFactorIsNamed) {
+  PERCEPT_NEED_SHARED();
+  const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / "26b";
+  const TextConfig config = ReadTextConfig(folder / "config.json");
+  EditedSource source(folder);
+  source.Remove("layers.2.router.per_expert_scale");
+  ClaimList claims(source);
+  EXPECT_THAT([&] { TextWeights::Bind(config, claims, TestContext(Mode::kExact)); },
+              testing::ThrowsMessage<CheckpointError>(
+                  testing::HasSubstr("'model.language_model.layers.2.router.per_expert_scale' is missing")));
 }
 
 TEST_F(ModelWeightsTest, TheEmbeddingScaleIsRoundedToTheTable) {

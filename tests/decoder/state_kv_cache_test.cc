@@ -90,6 +90,17 @@ TEST_F(StateKvCacheTest, ARingKeepsTheWindowBehindEveryRowOfASegment) {
   }
 }
 
+TEST_F(StateKvCacheTest, ASequenceWithLongerSegmentsHasLargerRings) {
+  const std::unique_ptr<KvCache> cache = pool_.Reserve(200, /*segment_rows=*/2 * kSegmentRows);
+  EXPECT_EQ(cache->View(0).capacity, kWindow - 1 + 2 * kSegmentRows);
+  EXPECT_EQ(cache->size_bytes(), KvBytesNeeded(config_, 200, 2 * kSegmentRows));
+  Append(*cache, 2 * kSegmentRows);
+  for (int64_t position = 0; position < cache->num_positions(); ++position) {
+    ASSERT_EQ(KeyAt(cache->View(0), position), static_cast<float>(position));
+  }
+  EXPECT_EQ(pool_.Reserve(200)->View(0).capacity, kWindow - 1 + kSegmentRows);
+}
+
 TEST_F(StateKvCacheTest, AFullLayerKeepsAllPositionsOverSeveralBlocks) {
   const std::unique_ptr<KvCache> cache = pool_.Reserve(200);
   while (cache->num_positions() < 198) {

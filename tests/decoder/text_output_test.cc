@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "decoder/text/output_collector.h"
@@ -139,6 +140,119 @@ TEST_F(OutputTest, MayBeginInsideAThought) {
 // The newline that ends the label may come in one piece with a newline of the thought.
 TEST_F(OutputTest, TheLabelEndsInsideAPiece) {
   EXPECT_EQ(Collect("<|channel>thought\n\nx<channel|>").reasoning(), "\nx");
+}
+
+std::string CallsOf(const OutputCollector& collector) {
+  std::string text;
+  for (const ToolCall& call : collector.tool_calls()) text += call.name + call.arguments + ";";
+  return text;
+}
+
+TEST_F(OutputTest, ReadsToolCalls) {
+  const std::string answer =
+      "I look.<|tool_call>call:get_weather{city:<|\"|>Tokyo, "
+      "{\"JP\"}\n<|\"|>,days:[1,2.5],deep:{a:true,b:null}}<tool_call|>"
+      "<|tool_call>call:now{}<tool_call|><tool_call|>";
+  const OutputCollector collector = Collect(answer);
+  EXPECT_EQ(collector.text(), "I look.");
+  EXPECT_EQ(CallsOf(collector),
+            R"(get_weather{"city":"Tokyo, {\"JP\"}\n","days":[1,2.5],"deep":{"a":true,"b":null}};now{};)");
+  EXPECT_EQ(collector.num_unread_calls(), 0);
+}
+
+TEST_F(OutputTest, MendsTheSlipsOfToolCalls) {
+  const auto read = [&](const std::string& words) { return CallsOf(Collect("<|tool_call>" + words + "<tool_call|>")); };
+  EXPECT_EQ(read("call:f{a:1"), R"(f{"a":1};)");
+  EXPECT_EQ(read("call:f{a:{b:[1"), R"(f{"a":{"b":[1]}};)");
+  EXPECT_EQ(read("call:f{a:<|\"|>x}"), R"(f{"a":"x"};)");
+  EXPECT_EQ(read("call:f{a:[<|\"|>x]}"), R"(f{"a":["x"]};)");
+  EXPECT_EQ(read("call:f{a:Tokyo, JP<|\"|>,b:<|\"|>y<|\"|>}"), R"(f{"a":"Tokyo, JP","b":"y"};)");
+  EXPECT_EQ(read("call:f{a:\"x\\n\",b:'y, z'}"), R"(f{"a":"x\n","b":"y, z"};)");
+  EXPECT_EQ(read("call:f{a:celsius,b:None,c:nil}"), R"(f{"a":"celsius","b":null,"c":null};)");
+  EXPECT_EQ(read("call:f{<|\"|>a<|\"|>:1,\"b\":2}"), R"(f{"a":1,"b":2};)");
+  EXPECT_EQ(read("call:ns.tool-1:x{ a : -1e3 , b : false } }"), R"(ns.tool-1:x{"a":-1000.0,"b":false};)");
+}
+
+TEST_F(OutputTest, ACallThatCannotBeReadIsText) {
+  const auto text = [&](const std::string& words) {
+    const OutputCollector collector = Collect("<|tool_call>" + words + "<tool_call|>");
+    EXPECT_EQ(collector.num_unread_calls(), 1) << words;
+    return collector.text();
+  };
+  EXPECT_EQ(text("f{}"), "<|tool_call>f{}");
+  EXPECT_EQ(text("call:{}"), "<|tool_call>call:{}");
+  EXPECT_EQ(text("call:f"), "<|tool_call>call:f");
+  EXPECT_EQ(text("call:f{a:<|\"|>x<|\"|> y}"), "<|tool_call>call:f{a:<|\"|>x<|\"|> y}");
+  EXPECT_EQ(text("call:f{a}"), "<|tool_call>call:f{a}");
+  const std::string deep = "call:f{a:" + std::string(1000, '[');
+  EXPECT_EQ(text(deep), "<|tool_call>" + deep);
+}
+
+TEST_F(OutputTest, ACallEndsWithTheAnswerOrWithWhatFollows) {
+  EXPECT_EQ(CallsOf(Collect("<|tool_call>call:f{a:<|\"|>x")), R"(f{"a":"x"};)");
+  EXPECT_EQ(CallsOf(Collect("<|tool_call>call:f{a:1}<|tool_call>call:g{}<tool_call|>")), R"(f{"a":1};g{};)");
+  const OutputCollector collector = Collect("<|channel>thought\nI call<|tool_call>call:f{}<tool_call|>ok");
+  EXPECT_EQ(CallsOf(collector), "f{};");
+  EXPECT_EQ(collector.reasoning(), "I call");
+  EXPECT_EQ(collector.text(), "ok");
+}
+
+// The same answer with its ordinary text cut otherwise: each token in two at every place, the first part in
+// bytes, and all of it in bytes.
+TEST_F(OutputTest, TheCutIntoTokensDoesNotMatter) {
+  const std::string answer =
+      "<|channel>thought\n\nthe 中 user\n<channel|> the \n model: é <|tool_call>call:get{the:<|\"|>中 "
+      "the<|\"|>,n:[12,3]}"
+      "<tool_call|>\n\nthe end <|channel>thought<channel|>";
+  const std::string expected = "the \n model: é \n\nthe end|\nthe 中 user|get{\"the\":\"中 the\",\"n\":[12,3]};";
+  const auto result = [&](const Ids& ids) {
+    OutputCollector collector(tokenizer_, tokens_);
+    std::string deltas;
+    for (const int32_t id : ids) deltas += collector.Push(id);
+    deltas += collector.Finish();
+    EXPECT_EQ(deltas, collector.text());
+    return collector.text() + "|" + collector.reasoning() + "|" + CallsOf(collector);
+  };
+  const auto bytes = [&](const std::string& text) {
+    Ids ids;
+    for (const char byte : text) {
+      char piece[8];
+      std::snprintf(piece, sizeof piece, "<0x%02X>", static_cast<unsigned>(static_cast<uint8_t>(byte)));
+      ids.push_back(tokenizer_.RequireId(piece));
+    }
+    return ids;
+  };
+  const Ids whole = tokenizer_.Encode(answer, Trust::kTrusted);
+  EXPECT_EQ(result(whole), expected);
+  Ids all_bytes;
+  const auto append = [](const Ids& some, Ids* ids) { ids->insert(ids->end(), some.begin(), some.end()); };
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (tokenizer_.is_special(whole[i]) || tokenizer_.byte_of(whole[i])) {
+      all_bytes.push_back(whole[i]);
+      continue;
+    }
+    const std::string text = tokenizer_.Decode({&whole[i], 1}, /*keep_special=*/true);
+    append(bytes(text), &all_bytes);
+    for (size_t cut = 0; cut < text.size(); ++cut) {
+      if ((static_cast<uint8_t>(text[cut]) & 0xC0) == 0x80) continue;
+      Ids ids(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(i));
+      append(bytes(text.substr(0, cut)), &ids);
+      append(tokenizer_.Encode(text.substr(cut), Trust::kUntrusted), &ids);
+      ids.insert(ids.end(), whole.begin() + static_cast<std::ptrdiff_t>(i) + 1, whole.end());
+      EXPECT_EQ(result(ids), expected) << "token " << i << " cut at " << cut;
+    }
+  }
+  EXPECT_EQ(result(all_bytes), expected);
+}
+
+TEST_F(OutputTest, KnowsWhereAPromptEnds) {
+  const auto start = [&](const std::string& prompt) {
+    return OutputCollector::StartAfter(tokenizer_.Encode(prompt, Trust::kTrusted), tokens_);
+  };
+  EXPECT_EQ(start("<|turn>model\n"), OutputCollector::Start::kText);
+  EXPECT_EQ(start("<|turn>model\n<|channel>thought\n<channel|>"), OutputCollector::Start::kText);
+  EXPECT_EQ(start("<tool_response|><|channel>thought\n"), OutputCollector::Start::kReasoning);
+  EXPECT_EQ(start(""), OutputCollector::Start::kText);
 }
 
 TEST_F(OutputTest, SpecialTokensGiveNoText) { EXPECT_EQ(Collect("a<|image><image|>b<pad>").text(), "ab"); }

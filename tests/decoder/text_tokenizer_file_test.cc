@@ -6,7 +6,9 @@
 
 #include "decoder/text/tokenizer.h"
 #include "kernels/core/error.h"
+#include "kernels/weights/gguf_header.h"
 #include "tests/decoder/text_support.h"
+#include "tests/support/gguf_bytes.h"
 #include "tests/support/temp_folder.h"
 
 namespace percept {
@@ -120,6 +122,99 @@ TEST(TokenizerFile, Unreadable) {
     const auto file = folder.Write("tokenizer.json", std::string_view(whole).substr(0, num_bytes));
     EXPECT_THAT(MessageOf<CheckpointError>([&] { Tokenizer::FromFile(file); }), HasSubstr("not JSON: ")) << num_bytes;
   }
+}
+
+// The tiny tokenizer as a GGUF file, changed by a test.
+class GgufTokenizerTest : public ::testing::Test {
+ protected:
+  GgufTokenizerTest() {
+    const nlohmann::json file = TinyFile();
+    tokens_.resize(file["model"]["vocab"].size());
+    for (const auto& [piece, id] : file["model"]["vocab"].items()) tokens_[id.get<size_t>()] = piece;
+    for (const nlohmann::json& merge : file["model"]["merges"]) {
+      merges_.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+    }
+  }
+
+  Tokenizer Load() {
+    GgufWriter writer;
+    writer.AddString("tokenizer.ggml.model", model_);
+    writer.AddKey("tokenizer.ggml.add_space_prefix", 7, GgufWriter::Raw(uint8_t{adds_space_}));
+    writer.AddStrings("tokenizer.ggml.tokens", tokens_);
+    writer.AddStrings("tokenizer.ggml.merges", merges_);
+    const std::string bytes = writer.Bytes();
+    const GgufHeader header = ParseGgufHeader("model.gguf", std::as_bytes(std::span(bytes)));
+    return Tokenizer::FromGguf(header.metadata);
+  }
+  void ExpectRefusal(const std::string& message) {
+    EXPECT_EQ(MessageOf<CheckpointError>([&] { Load(); }), "model.gguf: " + message);
+  }
+
+  std::string model_ = "gemma4";
+  bool adds_space_ = false;
+  std::vector<std::string> tokens_;
+  std::vector<std::string> merges_;
+};
+
+TEST_F(GgufTokenizerTest, GivesTheIdsOfTokenizerJson) {
+  const Tokenizer tokenizer = Load();
+  const Tokenizer expected = TinyTokenizer();
+  ASSERT_EQ(tokenizer.vocab_size(), expected.vocab_size());
+  for (int32_t id = 0; id < expected.vocab_size(); ++id) {
+    EXPECT_EQ(tokenizer.piece(id), expected.piece(id));
+    EXPECT_EQ(tokenizer.is_special(id), expected.is_special(id)) << expected.piece(id);
+  }
+  const nlohmann::json vectors = ReadJson(TestDataDir() / "text" / "tiny_vectors.json");
+  for (const nlohmann::json& vector : vectors.at("encode")) {
+    const std::string text = vector.at("text");
+    EXPECT_EQ(tokenizer.Encode(text, Trust::kTrusted), expected.Encode(text, Trust::kTrusted)) << text;
+  }
+}
+
+TEST_F(GgufTokenizerTest, AnotherFormIsRefused) {
+  model_ = "llama";
+  ExpectRefusal("key 'tokenizer.ggml.model' is 'llama', not 'gemma4'");
+  model_ = "gemma4";
+  adds_space_ = true;
+  ExpectRefusal("key 'tokenizer.ggml.add_space_prefix' is true: no space is put in front of a text here");
+}
+
+TEST_F(GgufTokenizerTest, AMergeThatIsNoneIsNamed) {
+  for (const char* merge : {"", "ab", "a "}) {
+    merges_[2] = merge;
+    ExpectRefusal("key 'tokenizer.ggml.merges' holds at 2 no two pieces with a space between");
+  }
+}
+
+TEST_F(GgufTokenizerTest, TwoTokensOfOnePieceAreRefused) {
+  tokens_[20] = tokens_[21];
+  EXPECT_THAT(MessageOf<CheckpointError>([&] { Load(); }),
+              HasSubstr("model.gguf: the ids 20 and 21 have the same piece"));
+}
+
+// What a file has to hold for merges to go in circles.
+TEST(TokenizerParts, MergesThatLeadNowhereAreRefused) {
+  EXPECT_EQ(MessageOf<CheckpointError>([] { MadeTokenizer().Piece("a").Merge("a", "").Build(); }),
+            "made: merge 0 of 'a' and '' joins an empty piece, which would never end");
+  EXPECT_EQ(MessageOf<CheckpointError>([] { MadeTokenizer().Piece("a").Merge("", "a").Build(); }),
+            "made: merge 0 of '' and 'a' joins an empty piece, which would never end");
+  EXPECT_EQ(MessageOf<CheckpointError>(
+                [] { MadeTokenizer().Piece("a").Piece("aa").Merge("a", "a").Merge("a", "a").Build(); }),
+            "made: merge 1 of 'a' and 'a' repeats an earlier one");
+  EXPECT_EQ(
+      MessageOf<CheckpointError>([] { MadeTokenizer().Piece("a").Piece("<0x41>a").Merge("<0x41>", "a").Build(); }),
+      "made: merge 0 of '<0x41>' and 'a' joins a piece that stands for a byte");
+}
+
+TEST(TokenizerParts, IdsAreUnique) {
+  MadeTokenizer made;  // the parts are views of its words
+  TokenizerParts parts = made.Piece("a").parts();
+  parts.added_tokens = {{256, "a", false}, {256, "b", false}};
+  EXPECT_EQ(MessageOf<CheckpointError>([&] { Tokenizer(parts, "made"); }),
+            "made: id 256 is 'a' in the vocabulary and 'b' in added_tokens");
+  parts.added_tokens = {{300, "a", false}};
+  EXPECT_EQ(MessageOf<CheckpointError>([&] { Tokenizer(parts, "made"); }),
+            "made: the ids 256 and 300 have the same piece 'a'");
 }
 
 TEST(TokenizerParts, MustBeUtf8AndUnique) {

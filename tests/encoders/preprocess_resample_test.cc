@@ -188,8 +188,9 @@ TEST(ResampleTest, RefusesWhatIsNoPicture) {
             "a picture of 0x4 pixels cannot be used: each side must be 1 to 2147483647");
   EXPECT_EQ(ResampleError<InputError>({pixels.data(), int64_t{1} << 31, 1, int64_t{3} << 31}, {48, 48}),
             "a picture of 2147483648x1 pixels cannot be used: each side must be 1 to 2147483647");
-  EXPECT_EQ(ResampleError<ArgumentError>({pixels.data(), 4, 4, 11}, {48, 48}),
+  EXPECT_EQ(ResampleError<InputError>({pixels.data(), 4, 4, 11}, {48, 48}),
             "a picture of 4x4 pixels needs 12 bytes from row to row, not 11");
+  EXPECT_EQ(ResampleError<InputError>({nullptr, 4, 4, 12}, {48, 48}), "a picture of 4x4 pixels has no memory for them");
   EXPECT_EQ(ResampleError<ArgumentError>({pixels.data(), 4, 4, 12}, {48, 0}), "cannot resample to 48x0 pixels");
 }
 

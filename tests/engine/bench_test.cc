@@ -44,11 +44,14 @@ std::map<std::string, std::vector<int64_t>> ReleasedTensors(const nlohmann::json
   return tensors;
 }
 
-TEST(RandomModelTest, HasTheTensorsOfTheReleasedModel) {
+class RandomShapeTest : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(RandomShapeTest, HasTheTensorsOfTheReleasedModel) {
   PERCEPT_NEED_SHARED();
+  const auto& [shape, released_name] = GetParam();
   std::ifstream file(SharedDir() / "goldens" / "real" / "tensors.json");
-  const auto released = ReleasedTensors(nlohmann::json::parse(file).at("E2B").at("inventory"));
-  const ModelConfig config = RandomModelConfig("e2b");
+  const auto released = ReleasedTensors(nlohmann::json::parse(file).at(released_name).at("inventory"));
+  const ModelConfig config = RandomModelConfig(shape);
   std::map<std::string, std::vector<int64_t>> ours;
   for (const RandomTensor& tensor : TensorsOf(config.text, *config.vision)) {
     std::vector<int64_t>& dims = ours[tensor.name];
@@ -59,13 +62,47 @@ TEST(RandomModelTest, HasTheTensorsOfTheReleasedModel) {
   EXPECT_EQ(ours, released);
 }
 
+INSTANTIATE_TEST_SUITE_P(Shapes, RandomShapeTest,
+                         testing::Values(std::pair("e2b", "E2B"), std::pair("e4b", "E4B"), std::pair("12b", "12B"),
+                                         std::pair("26b", "26B-A4B"), std::pair("31b", "31B")),
+                         [](const auto& test) { return std::string(test.param.first); });
+
 TEST(RandomModelTest, AnUnknownShapeIsRefusedWithTheKnownOnes) {
   try {
-    RandomModel("e9b", TestContext(Mode::kFast));
+    RandomModel("e9b", DType::kBF16, TestContext(Mode::kFast));
     FAIL() << "no error";
   } catch (const ArgumentError& error) {
-    EXPECT_STREQ(error.what(), "no shape named 'e9b'; there is e2b");
+    EXPECT_STREQ(error.what(), "no shape named 'e9b'; there are e2b, e4b, 12b, 26b, 31b");
   }
+}
+
+TEST(RandomModelTest, OneThatMemoryCannotHoldIsRefused) {
+  try {
+    RandomModel("31b", DType::kF32, TestContext(Mode::kFast));
+    FAIL() << "no error";
+  } catch (const ArgumentError& error) {
+    EXPECT_THAT(error.what(),
+                testing::StartsWith("shape '31b' needs 124 GB for its weights in F32; this machine has "));
+  }
+}
+
+DType TypeOf(const std::vector<RandomTensor>& tensors, std::string_view name) {
+  const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& each) { return each.name == name; });
+  return found == tensors.end() ? DType::kI64 : found->dtype;
+}
+
+TEST(RandomTensorsTest, MatricesOfTheDecoderHaveTheTypeThatFilesGiveThem) {
+  const ModelConfig e2b = RandomModelConfig("e2b");
+  const std::vector<RandomTensor> tensors = TensorsOf(e2b.text, *e2b.vision, DType::kQ40);
+  const std::string model = "model.language_model.";
+  EXPECT_EQ(TypeOf(tensors, model + "layers.3.mlp.down_proj.weight"), DType::kQ40);
+  EXPECT_EQ(TypeOf(tensors, model + "embed_tokens.weight"), DType::kQ6K);
+  EXPECT_EQ(TypeOf(tensors, model + "per_layer_model_projection.weight"), DType::kBF16);
+  EXPECT_EQ(TypeOf(tensors, model + "layers.3.input_layernorm.weight"), DType::kBF16);
+  EXPECT_EQ(TypeOf(tensors, "model.vision_tower.encoder.layers.0.mlp.up_proj.linear.weight"), DType::kBF16);
+  const ModelConfig a4b = RandomModelConfig("26b");
+  // 704 values a row: not whole blocks of 256.
+  EXPECT_EQ(TypeOf(TensorsOf(a4b.text, *a4b.vision, DType::kQ4K), model + "layers.0.experts.down_proj"), DType::kQ80);
 }
 
 // A small model of the same kind, so that the test needs little memory.
@@ -90,9 +127,10 @@ TEST(StageTimingTest, TimesEveryStageOfARandomModel) {
   const ModelConfig config = SmallConfig();
   const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config,
                               TestContext(Mode::kFast));
-  const std::vector<StageTime> stages =
-      TimeStages(weights, {.image_budget = 70, .num_text_tokens = 5, .num_output_tokens = 4, .num_repetitions = 3});
-  ASSERT_EQ(stages.size(), 4U);
+  const std::vector<StageTime> stages = TimeStages(
+      weights,
+      {.image_budget = 70, .num_text_tokens = 5, .num_prompt_tokens = 9, .num_output_tokens = 4, .num_repetitions = 3});
+  ASSERT_EQ(stages.size(), 7U);
   EXPECT_EQ(stages[0].name, "preprocess");
   EXPECT_EQ(stages[1].name, "tower");
   EXPECT_EQ(stages[1].amount, 70);
@@ -100,6 +138,13 @@ TEST(StageTimingTest, TimesEveryStageOfARandomModel) {
   EXPECT_EQ(stages[2].amount, 75);
   EXPECT_EQ(stages[3].name, "decode");
   EXPECT_EQ(stages[3].amount, 3);
+  EXPECT_EQ(stages[4].name, "prompt");
+  EXPECT_EQ(stages[4].amount, 9);
+  EXPECT_GT(stages[4].flops, 0);
+  EXPECT_EQ(stages[5].name, "decode x4");
+  EXPECT_EQ(stages[6].name, "decode x8");
+  EXPECT_EQ(stages[6].amount, 3);
+  EXPECT_EQ(stages[6].read_bytes, stages[3].read_bytes);
   for (const StageTime& stage : stages) {
     EXPECT_EQ(stage.seconds.size(), 3U) << stage.name;
     EXPECT_LE(stage.fastest_s(), stage.median_s()) << stage.name;
@@ -111,6 +156,13 @@ TEST(StageTimingTest, CountsWhatTheSpecificationCounts) {
   const ModelConfig config = RandomModelConfig("e2b");
   EXPECT_NEAR(TowerFlops(*config.vision, 2520, 1536), 1.08e12, 0.01e12);
   EXPECT_NEAR(TowerFlops(*config.vision, 10080, 1536), 8.05e12, 0.02e12);
+  // Every further token of a prompt costs the 14 layers before the last one with keys, and that one's keys and values:
+  // per layer 1536 * (2 * 8 heads * head size + 2 * head size + 3 * 6144 + 2 * 256) products, and the projection of all
+  // per-layer embeddings.
+  const double sliding = 1536.0 * (16 * 256 + 2 * 256 + 3 * 6144 + 2 * 256);
+  const double full = 1536.0 * (16 * 512 + 2 * 512 + 3 * 6144 + 2 * 256);
+  const double per_token = 2 * (12 * sliding + 2 * full + 1536.0 * 2 * 512 + 1536.0 * 35 * 256);
+  EXPECT_DOUBLE_EQ(PromptFlops(config.text, 512) - PromptFlops(config.text, 511), per_token);
 }
 
 TEST(StageTimingTest, RefusesOptionsOutOfRange) {
@@ -126,6 +178,7 @@ TEST(StageTimingTest, RefusesOptionsOutOfRange) {
     return "(no error)";
   };
   EXPECT_THAT(error({.num_output_tokens = 1}), HasSubstr("num_output_tokens is 1: expected at least 2"));
+  EXPECT_THAT(error({.num_prompt_tokens = 0}), HasSubstr("num_prompt_tokens is 0"));
   EXPECT_THAT(error({.num_repetitions = 0}), HasSubstr("num_repetitions is 0"));
   EXPECT_THAT(error({.image_budget = 71}), HasSubstr("71"));
 }

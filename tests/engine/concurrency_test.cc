@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -13,50 +11,10 @@
 #include "tests/encoders/png.h"
 #include "tests/engine/engine_fixture.h"
 #include "tests/support/shared_dir.h"
+#include "tests/support/worker_executor.h"
 
 namespace percept {
 namespace {
-
-// Runs steps on a thread of its own.
-class WorkerExecutor : public StepExecutor {
- public:
-  WorkerExecutor() : thread_([this] { Work(); }) {}
-  ~WorkerExecutor() override {
-    {
-      const std::lock_guard lock(mutex_);
-      ends_ = true;
-    }
-    changed_.notify_one();
-    thread_.join();
-  }
-  void Enqueue(StepTask& task) override {
-    const std::lock_guard lock(mutex_);
-    task_ = &task;
-    changed_.notify_one();
-  }
-
- private:
-  void Work() {
-    while (true) {
-      StepTask* task = nullptr;
-      {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return ends_ || task_ != nullptr; });
-        task = std::exchange(task_, nullptr);
-      }
-      if (task == nullptr) {
-        return;
-      }
-      task->Run();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  StepTask* task_ = nullptr;
-  bool ends_ = false;
-  std::thread thread_;
-};
 
 // Counts terminal calls, whatever they say.
 struct Counter : SequenceListener, PictureListener {

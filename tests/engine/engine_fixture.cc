@@ -24,17 +24,22 @@ std::string ReadFile(const std::filesystem::path& file) {
 
 std::filesystem::path EmbeddedModelDir() { return SourceDir() / "models" / "percept-tiny"; }
 
-OpenModel::OpenModel(const std::filesystem::path& folder, Mode mode, EngineOptions options) {
+OpenModel::OpenModel(const std::filesystem::path& path, Mode mode, EngineOptions options,
+                     const std::filesystem::path& mmproj) {
   options.executor = &executor;
   options.trace = options.trace == nullptr ? &trace : options.trace;
-  model = Model::Open(folder, {.mode = mode, .max_isa = TestMaxIsa(), .engine = options});
+  model = Model::Open(path, {.mode = mode, .max_isa = TestMaxIsa(), .mmproj = mmproj, .engine = options});
 }
 
 OpenModel::~OpenModel() { executor.RunAll(); }
 
 std::shared_ptr<PictureResult> OpenModel::Encode(const std::filesystem::path& picture, int budget) {
+  return Encode(model->PreparePicture(ReadPng(picture).view(), budget));
+}
+
+std::shared_ptr<PictureResult> OpenModel::Encode(ImagePatches patches) {
   auto result = std::make_shared<PictureResult>();
-  engine().SubmitPicture(model->PreparePicture(ReadPng(picture).view(), budget), result);
+  engine().SubmitPicture(std::move(patches), result);
   executor.RunAll();
   return result;
 }

@@ -57,12 +57,14 @@ std::filesystem::path EmbeddedModelDir();
 
 // A model on an executor that the test drives.
 struct OpenModel {
-  explicit OpenModel(const std::filesystem::path& folder, Mode mode = Mode::kExact, EngineOptions options = {});
+  explicit OpenModel(const std::filesystem::path& path, Mode mode = Mode::kExact, EngineOptions options = {},
+                     const std::filesystem::path& mmproj = {});
   ~OpenModel();
 
   Engine& engine() { return model->engine(); }
   // Runs the engine until nothing is left to do.
   std::shared_ptr<PictureResult> Encode(const std::filesystem::path& picture, int budget);
+  std::shared_ptr<PictureResult> Encode(ImagePatches patches);
 
   TraceRecorder trace;
   ManualExecutor executor;

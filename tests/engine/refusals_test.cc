@@ -58,17 +58,12 @@ class RefusalsTest : public testing::Test {
 
 TEST_F(RefusalsTest, AFolderThatIsNotThere) {
   EXPECT_THAT(OpenError("/no/such/model"),
-              AllOf(HasSubstr("/no/such/model: no such folder"), HasSubstr("config.json")));
+              AllOf(HasSubstr("/no/such/model: no such file or folder"), HasSubstr("config.json")));
 }
 
 TEST_F(RefusalsTest, AFileInsteadOfAFolder) {
   const auto file = checkpoint_.folder().Write("weights.bin", "anything");
-  EXPECT_THAT(OpenError(file), HasSubstr("weights.bin: a file, not a folder"));
-}
-
-TEST_F(RefusalsTest, AGgufFile) {
-  const auto file = checkpoint_.folder().Write("model.gguf", "GGUF\x03");
-  EXPECT_THAT(OpenError(file), HasSubstr("model.gguf: a GGUF file, which this version does not read"));
+  EXPECT_THAT(OpenError(file), HasSubstr("weights.bin: neither a GGUF file nor a folder"));
 }
 
 TEST_F(RefusalsTest, AFolderWithoutConfig) {
@@ -109,12 +104,12 @@ TEST_F(RefusalsTest, WeightsCutInHalf) {
 }
 
 TEST_F(RefusalsTest, EveryMechanismThatIsMissingIsNamed) {
-  checkpoint_.Edit("config.json", "\"attention_k_eq_v\": false", "\"attention_k_eq_v\": true");
-  checkpoint_.Edit("config.json", "\"use_bidirectional_attention\": null",
-                   "\"use_bidirectional_attention\": \"vision\"");
+  checkpoint_.Edit("config.json", "\"text_config\": {",
+                   "\"quantization_config\": {\"quant_method\": \"awq\"}, \"text_config\": {");
+  checkpoint_.Edit("config.json", "\"use_bidirectional_attention\": null", "\"use_bidirectional_attention\": \"all\"");
   EXPECT_THAT(OpenError(checkpoint_.path()),
-              AllOf(HasSubstr("config.json: this version cannot run"), HasSubstr("attention_k_eq_v"),
-                    HasSubstr("use_bidirectional_attention")));
+              AllOf(HasSubstr("config.json: this version cannot run"), HasSubstr("quant_method 'awq'"),
+                    HasSubstr("use_bidirectional_attention 'all'")));
 }
 
 TEST_F(RefusalsTest, OptionsOutOfRange) {

@@ -25,6 +25,15 @@ std::string ReasonOf(const std::function<void(Contract&)>& spoil) {
   return "";
 }
 
+std::string FaultOf(const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const DefinitionError& error) {
+    return error.what();
+  }
+  return "";
+}
+
 TEST(ContractTest, RefusesContradictions) {
   const std::string start = "contract of node type 'word.good': ";
   EXPECT_EQ(ReasonOf([](Contract&) {}), "");
@@ -32,6 +41,7 @@ TEST(ContractTest, RefusesContradictions) {
   EXPECT_EQ(ReasonOf([](Contract& c) { c.example = ""; }), start + "no example");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.inputs.clear(); }), start + "no inputs, and not a source");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.source = SourceKind::kLive; }), start + "a source with inputs");
+  EXPECT_EQ(ReasonOf([](Contract& c) { c.own_thread = true; }), start + "a thread of its own, and not a source");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.dynamic_inputs = DynamicInputs{}; }),
             start + "inputs of its own and of the pipeline's");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.outputs.push_back(c.outputs[0]); }), start + "output 'out' twice");
@@ -39,6 +49,26 @@ TEST(ContractTest, RefusesContradictions) {
   EXPECT_EQ(ReasonOf([](Contract& c) { c.outputs[0].type = ""; }), start + "output 'out' without a type");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.params = {{.name = "in", .doc = "x"}}; }),
             start + "parameter 'in' is a key of the graph itself");
+  EXPECT_EQ(ReasonOf([](Contract& c) { c.params = {{.name = "parallel", .doc = "x"}}; }),
+            start + "parameter 'parallel' is a key of the graph itself");
+  EXPECT_EQ(ReasonOf([](Contract& c) { c.outputs[0].type = "$ni[]"; }),
+            start + "output 'out' has the type of 'ni', which is no input");
+  EXPECT_EQ(ReasonOf([](Contract& c) {
+              c.outputs[0].type = "";
+              c.outputs[0].type_param = "kind";
+            }),
+            start + "the type of 'out' is said by 'kind', which is no string parameter that always has a value");
+  EXPECT_EQ(ReasonOf([](Contract& c) { c.outputs[0].type_param = "kind"; }),
+            start + "the type of 'out' is said by 'kind', which is no string parameter");
+  EXPECT_EQ(ReasonOf([](Contract& c) {
+              c.inputs.clear();
+              c.outputs.clear();
+              c.dynamic_inputs = DynamicInputs{.doc = "x", .grows = true};
+              c.dynamic_outputs = DynamicOutputs{.type = "$in"};
+            }),
+            start + "inputs that grow, and an output for each");
+  EXPECT_EQ(ReasonOf([](Contract& c) { c.dynamic_outputs = DynamicOutputs{.type = "$in"}; }),
+            start + "an output per input, but inputs of its own");
   EXPECT_EQ(ReasonOf([](Contract& c) { c.params = {{.name = "x", .type = ParamType::kEnum, .doc = "x"}}; }),
             start + "enum 'x' without values");
   EXPECT_EQ(ReasonOf([](Contract& c) {
@@ -75,6 +105,33 @@ TEST(ParamsTest, ReadsEveryType) {
   EXPECT_THROW(ParseParam(ParamDecl{.name = "x"}, Value::List({}, here)), DefinitionError);
   const ParamDecl list{.name = "x", .type = ParamType::kInt, .is_list = true};
   EXPECT_EQ(std::get<std::vector<int64_t>>(ParseParam(list, Value::Scalar("3", here))), std::vector<int64_t>{3});
+}
+
+TEST(ParamsTest, ReadsQuantitiesWithTheirUnits) {
+  const auto duration = [](const std::string& text) {
+    const ParamDecl decl{.name = "x", .type = ParamType::kDuration, .min = 0.001, .max = 3600};
+    return std::get<Duration>(ParseParam(decl, Value::Scalar(text, {}))).nanoseconds();
+  };
+  EXPECT_EQ(duration("200ms"), 200'000'000);
+  EXPECT_EQ(duration("1.5min"), 90'000'000'000);
+  EXPECT_EQ(duration("1h"), 3600'000'000'000);
+  EXPECT_EQ(duration("2000us"), 2'000'000);
+  EXPECT_EQ(FaultOf([&] { duration("2"); }), "'x' must be duration, found '2': write it as 200ms, 2s, 1.5min or 1h");
+  EXPECT_EQ(FaultOf([&] { duration("2 s"); }),
+            "'x' must be duration, found '2 s': write it as 200ms, 2s, 1.5min or 1h");
+  EXPECT_EQ(FaultOf([&] { duration("0"); }), "'x' is 0, outside its range: 1ms to 3600s");
+  EXPECT_EQ(FaultOf([&] { duration("1e300s"); }).substr(0, 4), "'x' ");
+  const auto bytes = [](const std::string& text) {
+    const ParamDecl decl{.name = "x", .type = ParamType::kBytes, .max = 4294967296};
+    return std::get<int64_t>(ParseParam(decl, Value::Scalar(text, {})));
+  };
+  EXPECT_EQ(bytes("64MiB"), 64 << 20);
+  EXPECT_EQ(bytes("2GB"), 2'000'000'000);
+  EXPECT_EQ(bytes("1.5KiB"), 1536);
+  EXPECT_EQ(bytes("17"), 17);
+  EXPECT_EQ(FaultOf([&] { bytes("64mb"); }), "'x' must be bytes, found '64mb': write it as 64MiB, 2GB or 4096");
+  EXPECT_EQ(FaultOf([&] { bytes("-1"); }), "'x' must be bytes, found '-1': write it as 64MiB, 2GB or 4096");
+  EXPECT_EQ(FaultOf([&] { bytes("5GiB"); }), "'x' is 5GiB, outside its range: 4GiB or less");
 }
 
 TEST(ParamsTest, ReadingWhatWasNotDeclaredIsABug) {

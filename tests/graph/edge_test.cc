@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "graph/queue/settled_join.h"
+#include "graph/run/simulated_clock.h"
 #include "tests/support/word_payload.h"
 
 namespace percept::graph {
@@ -87,6 +88,7 @@ TEST_F(EdgeTest, BoundNeverMovesBack) {
 TEST_F(EdgeTest, ClosingLetsGoOfPacketsAndCredits) {
   class Source : public CreditReturn {
    public:
+    void TakeCredit() override {}
     void ReturnCredit() override { returned = true; }
     bool returned = false;
   };
@@ -125,7 +127,8 @@ class SettledJoinTest : public EdgeTest {
   Edge a_{"x.out -> join.a", {8, 100}, producer_, consumer_};
   Edge b_{"y.out -> join.b", {8, 100}, producer_, consumer_};
   std::vector<Edge*> edges_{&a_, &b_};
-  SettledJoin join_{std::span<Edge* const>(edges_)};
+  SimulatedClock clock_;
+  SettledJoin join_{JoinSpec{}, edges_, clock_};
   InputSet set_{{"a", "b"}};
 };
 

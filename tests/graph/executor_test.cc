@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "graph/run/caller_executor.h"
 #include "tests/support/executors.h"
 
 namespace percept::graph {
@@ -175,6 +176,27 @@ TEST(ExecutorOrderTest, TbbWorkersEnterBeforeTheirFirstTask) {
   EXPECT_TRUE(entered_first);
 }
 #endif
+
+TEST(CallerExecutorTest, RunsTheMostUrgentTaskOnTheCallersThread) {
+  CallerExecutor executor;
+  std::vector<std::string> ran;
+  FunctionTask last([&] { ran.emplace_back("last"); });
+  FunctionTask second([&] { ran.emplace_back("second"); });
+  FunctionTask first([&] {
+    ran.emplace_back("first");
+    executor.Enqueue(second);
+  });
+  last.priority = 2;
+  second.priority = 1;
+  executor.Enqueue(last);
+  executor.Enqueue(first);
+  EXPECT_TRUE(ran.empty());
+  EXPECT_TRUE(executor.RunOne());
+  EXPECT_EQ(ran, std::vector<std::string>{"first"});
+  executor.RunAll();
+  EXPECT_EQ(ran, (std::vector<std::string>{"first", "second", "last"}));
+  EXPECT_FALSE(executor.RunOne());
+}
 
 }  // namespace
 }  // namespace percept::graph

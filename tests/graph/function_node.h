@@ -21,6 +21,7 @@ struct NodeFunctions {
   std::function<graph::Process(NodeContext&)> process;
   std::function<graph::Process(NodeContext&)> flush;
   std::function<void()> close;
+  std::function<void()> interrupt;
 };
 
 class FunctionNode : public Node {
@@ -35,6 +36,9 @@ class FunctionNode : public Node {
   }
   void Close() override {
     if (functions_.close) functions_.close();
+  }
+  void Interrupt() override {
+    if (functions_.interrupt) functions_.interrupt();
   }
 
  private:

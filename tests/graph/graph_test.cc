@@ -8,6 +8,7 @@
 #include <condition_variable>
 
 #include "tests/graph/function_node.h"
+#include "tests/support/edge_limits.h"
 #include "tests/support/executors.h"
 
 namespace percept::graph {
@@ -26,8 +27,10 @@ class GraphTest : public testing::TestWithParam<ExecutorCase> {
     builder.Node("read", "source.count");
     builder.Node("node", "word.test").In("read");
     builder.Node("out", "sink.record").In("node.out");
+    CheckedGraph checked = builder.Check(registry);
+    checked.nodes[1].restart.limit = 0;
     const auto executor = GetParam().make();
-    return Graph(builder.Check(registry), *executor, services_).Run();
+    return Graph(checked, *executor, services_).Run();
   }
   static Contract DefaultContract() { return WordContract("word.test", {"in"}, {"out"}); }
   std::string ErrorOf(const NodeFunctions& functions) {
@@ -266,8 +269,9 @@ TEST_P(GraphTest, CancelEndsAGraphWhoseEdgesAreFull) {
   const auto executor = GetParam().make();
   GraphOptions options;
   options.observer = &observer;
-  options.edge_limits.packets = 1;
-  Graph graph(builder.Check(registry), *executor, services_, options);
+  CheckedGraph checked = builder.Check(registry);
+  SetEdgeLimits(checked, {.packets = 1});
+  Graph graph(checked, *executor, services_, options);
   graph.Start();
   {
     // The sink holds one, and each edge one: three that `read` sent and two that `one` sent.
@@ -380,8 +384,9 @@ TEST(GraphOrderTest, WhatIsNearestToTheSinkRunsFirst) {
   services.Add(recorder);
   GraphOptions options;
   options.observer = &observer;
-  options.edge_limits.packets = 1;
-  EXPECT_EQ(Graph(builder.Check(registry), executor, services, options).Run().status, RunStatus::kFinished);
+  CheckedGraph checked = builder.Check(registry);
+  SetEdgeLimits(checked, {.packets = 1});
+  EXPECT_EQ(Graph(checked, executor, services, options).Run().status, RunStatus::kFinished);
   EXPECT_EQ(order, "read one two out read one two out read one two out ");
 }
 

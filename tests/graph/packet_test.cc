@@ -34,6 +34,13 @@ TEST(PacketTest, ReadingAnotherTypeNamesBoth) {
   EXPECT_FALSE(MakeWord("a", 0).Is<Number>());
 }
 
+TEST(PacketTest, GivesNamedValues) {
+  EXPECT_EQ(MakeWord("a", 0).Field("text"), FieldValue(std::string("a")));
+  EXPECT_EQ(MakeWord("a", 0).Field("size"), std::nullopt);
+  EXPECT_EQ(Packet::Make(Number{1}, Time::Milliseconds(0)).Field("text"), std::nullopt);
+  EXPECT_EQ(Packet().Field("text"), std::nullopt);
+}
+
 TEST(PacketTest, HasAnOrdinaryTime) {
   for (Time special : {Time::Unset(), Time::Min(), Time::Max()}) {
     EXPECT_THROW(Packet::Make(Word{}, special), std::logic_error);
@@ -45,12 +52,12 @@ TEST(PacketTest, CarriesWhatItIsGiven) {
   Origin origin;
   origin.item = std::make_shared<const Item>("x.png", 3, nullptr);
   origin.epoch = 2;
-  const Packet packet = MakeWord("a", 5)
-                            .WithDuration(Duration::Milliseconds(40))
-                            .WithFlag(Packet::kGap)
-                            .WithSequence(9)
-                            .WithOrigin(origin)
-                            .WithTimestamp(Time::Milliseconds(6));
+  Packet packet = MakeWord("a", 5)
+                      .WithDuration(Duration::Milliseconds(40))
+                      .WithFlag(Packet::kGap)
+                      .WithOrigin(origin)
+                      .WithTimestamp(Time::Milliseconds(6));
+  packet.SetSequence(9);
   EXPECT_EQ(packet.timestamp(), Time::Milliseconds(6));
   EXPECT_EQ(packet.duration(), Duration::Milliseconds(40));
   EXPECT_TRUE(packet.has(Packet::kGap));
@@ -58,6 +65,28 @@ TEST(PacketTest, CarriesWhatItIsGiven) {
   EXPECT_EQ(packet.sequence(), 9u);
   EXPECT_EQ(packet.item_label(), "x.png");
   EXPECT_EQ(packet.origin().epoch, 2);
+}
+
+TEST(PacketTest, TakesOverAnOriginButForWhatItsSourceSaid) {
+  Origin origin;
+  origin.item = std::make_shared<const Item>("x.png", 3, nullptr);
+  origin.epoch = 2;
+  origin.trace_id = 3;
+  origin.capture_time = WallTime(std::chrono::seconds(1));
+  Packet plain = MakeWord("a", 5);
+  plain.TakeOver(origin);
+  EXPECT_EQ(plain.item_label(), "x.png");
+  EXPECT_EQ(plain.origin().epoch, 2);
+  EXPECT_EQ(plain.origin().trace_id, 3u);
+  EXPECT_EQ(plain.origin().capture_time, origin.capture_time);
+  Origin own;
+  own.epoch = 7;
+  own.capture_time = WallTime(std::chrono::seconds(9));
+  Packet marked = MakeWord("a", 5).WithOrigin(own);
+  marked.TakeOver(origin);
+  EXPECT_EQ(marked.item_label(), "x.png");
+  EXPECT_EQ(marked.origin().epoch, 7);
+  EXPECT_EQ(marked.origin().capture_time, own.capture_time);
 }
 
 TEST(PacketTest, ErrorNamesItsCause) {
@@ -71,7 +100,9 @@ TEST(PacketTest, ErrorNamesItsCause) {
 // Counts what comes back.
 class CountReturns : public CreditReturn {
  public:
+  void TakeCredit() override { ++num_taken; }
   void ReturnCredit() override { ++num_returned; }
+  int num_taken = 0;
   int num_returned = 0;
 };
 
@@ -84,6 +115,11 @@ TEST(ItemTest, CreditReturnsWithTheLastHolder) {
   EXPECT_EQ(source->num_returned, 0);
   item.Release();
   EXPECT_EQ(source->num_returned, 1);
+  EXPECT_EQ(source->num_taken, 1);
+  item.Acquire();  // whoever holds it next takes a credit again
+  EXPECT_EQ(source->num_taken, 2);
+  item.Release();
+  EXPECT_EQ(source->num_returned, 2);
   EXPECT_TRUE(item.MarkFailed());
   EXPECT_FALSE(item.MarkFailed());
 }

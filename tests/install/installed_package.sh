@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the build into an empty folder, builds examples/minimal_graph against it from outside, and runs both the
-# installed program and the example on a sample: they must agree and must not need the source tree.
+# Installs the build into an empty folder and builds the examples against it from outside. minimal_graph and the
+# installed program run on one sample: they must agree and must not need the source tree. embed must answer every frame
+# but the one it cancels. The libraries define no symbols but percept's.
 set -euo pipefail
 source_dir=$1
 build_dir=$2
@@ -14,18 +15,29 @@ for file in bin/percept share/percept/pipelines/ocr.yaml share/percept/models/pe
   [ -e "$work/prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 
-cp -r "$source_dir/examples/minimal_graph" "$work/example"
-cmake -S "$work/example" -B "$work/example/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
-      -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; exit 1; }
-cmake --build "$work/example/build" >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; exit 1; }
+"$source_dir/tests/install/own_symbols.sh" "$work"/prefix/lib*/ || exit 1
+
+build_example() {
+  cp -r "$source_dir/examples/$1" "$work/$1"
+  cmake -S "$work/$1" -B "$work/$1/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; exit 1; }
+  cmake --build "$work/$1/build" >"$work/build.log" 2>&1 || { tail -n 40 "$work/build.log"; exit 1; }
+}
+build_example minimal_graph
+build_example embed
 
 cp "$source_dir/examples/media/receipt.png" "$work/receipt.png"
 cd "$work"
 program=$(prefix/bin/percept ocr receipt.png)
-example=$(example/build/minimal_graph prefix/share/percept/models/percept-tiny receipt.png)
+example=$(minimal_graph/build/minimal_graph prefix/share/percept/models/percept-tiny receipt.png)
 [ -n "$program" ] || { echo "the installed program printed nothing"; exit 1; }
 [ "$program" = "$example" ] || { printf 'the program printed:\n%s\nthe example printed:\n%s\n' "$program" "$example"; exit 1; }
-if example/build/minimal_graph prefix/share/percept/models/percept-tiny no_such.png 2>/dev/null; then
+if minimal_graph/build/minimal_graph prefix/share/percept/models/percept-tiny no_such.png 2>/dev/null; then
   echo "a missing picture must not end with exit code 0"
   exit 1
 fi
+
+embedded=$(embed/build/embed prefix/share/percept/models/percept-tiny)
+for line in "first prompt: 59 answered, 1 cancelled" "second prompt: 40 answered, 0 cancelled" "without a graph: "; do
+  grep -qF "$line" <<<"$embedded" || { printf 'embed printed:\n%s\nnot: %s\n' "$embedded" "$line"; exit 1; }
+done

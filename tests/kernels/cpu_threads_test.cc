@@ -2,9 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
+#include <array>
 #include <atomic>
+#include <latch>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -91,6 +94,23 @@ TEST(ParallelForSlotsTest, CoversEveryItemAndNeverSharesASlot) {
     for (const std::atomic<int>& visit : visits) {
       EXPECT_EQ(visit, 1);
     }
+  });
+}
+
+TEST(ParallelForSlotsTest, EachThreadStartsWithARunOfItsOwn) {
+  const tbb::global_control threads(tbb::global_control::max_allowed_parallelism, 4);  // also where one core is all
+  tbb::task_arena arena(2);
+  arena.execute([] {
+    std::latch both_started(2);
+    std::array<int64_t, 2> first_items = {-1, -1};
+    ParallelForSlots(10, 2, [&](int64_t slot, int64_t item) {
+      int64_t& first = first_items.at(static_cast<size_t>(slot));
+      if (first < 0) {
+        first = item;
+        both_started.arrive_and_wait();
+      }
+    });
+    EXPECT_THAT(first_items, testing::UnorderedElementsAre(0, 5));
   });
 }
 

@@ -15,7 +15,7 @@ namespace percept {
 // Every instruction set that this machine has, under the cap of the test run.
 inline std::vector<Isa> TestableIsas(Isa max_isa) {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmxBf16}) {
+  for (const Isa isa : kAllIsas) {
     if (isa <= DetectIsa() && isa <= max_isa) {
       isas.push_back(isa);
     }
@@ -42,7 +42,7 @@ inline bool SameBits(const float* a, const float* b, int64_t count) {
                     [](float x, float y) { return std::bit_cast<uint32_t>(x) == std::bit_cast<uint32_t>(y); });
 }
 
-// A dense [out, in] weight of random values, and the floats they stand for.
+// A dense [out, in] weight of random values, and the floats they stand for. F32, BF16 or F16.
 struct RandomWeight {
   std::vector<std::byte> bytes;
   std::vector<float> values;
@@ -54,9 +54,9 @@ struct RandomWeight {
     std::normal_distribution<float> normal(0.0f, 1.0f);
     for (size_t i = 0; i < values.size(); ++i) {
       values[i] = normal(generator);
-      if (dtype == DType::kBF16) {
-        const uint16_t bits = FloatToBF16(values[i]);
-        values[i] = BF16ToFloat(bits);
+      if (dtype != DType::kF32) {
+        const uint16_t bits = dtype == DType::kBF16 ? FloatToBF16(values[i]) : RandomHalf(generator);
+        values[i] = dtype == DType::kBF16 ? BF16ToFloat(bits) : F16ToFloat(bits);
         std::copy_n(reinterpret_cast<const std::byte*>(&bits), 2, bytes.data() + 2 * i);
       } else {
         std::copy_n(reinterpret_cast<const std::byte*>(&values[i]), 4, bytes.data() + 4 * i);
@@ -64,6 +64,12 @@ struct RandomWeight {
     }
     tensor = {bytes.data(), dtype, {out, in}};
   }
+  // Of either sign, magnitudes from 2^-3 to 2.
+  static uint16_t RandomHalf(std::mt19937& generator) {
+    const uint32_t bits = static_cast<uint32_t>(generator());
+    return static_cast<uint16_t>((bits & 0x8000u) | (0x3000u + bits % 0x1000u));
+  }
+
   RandomWeight(const RandomWeight&) = delete;
   RandomWeight& operator=(const RandomWeight&) = delete;
 };

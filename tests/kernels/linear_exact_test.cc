@@ -77,7 +77,7 @@ TEST_P(LinearExactTest, EveryThreadCountGivesTheSameBits) {
 
 INSTANTIATE_TEST_SUITE_P(All, LinearExactTest,
                          testing::Combine(testing::ValuesIn(TestableIsas(TestMaxIsa())),
-                                          testing::Values(DType::kBF16, DType::kF32), testing::Bool()));
+                                          testing::Values(DType::kBF16, DType::kF16, DType::kF32), testing::Bool()));
 
 }  // namespace
 }  // namespace percept::ops

@@ -96,17 +96,81 @@ TEST_P(LinearProductTest, ClampsInputAndOutput) {
   }
 }
 
+// x clamped to the weight's input bounds and rounded, in the given memory.
+BF16Rows Rounded(ConstMatrixView x, const ClipBounds& clip, const Buffer& buffer) {
+  const BF16Rows rows{.data = reinterpret_cast<uint16_t*>(buffer.get()),
+                      .rows = x.rows,
+                      .cols = x.cols,
+                      .low = clip.input_min,
+                      .high = clip.input_max};
+  for (int64_t r = 0; r < x.rows; ++r) {
+    FillBF16Row(rows, r,
+                [&](int64_t first, int64_t count, float* values) { std::copy_n(x.row(r) + first, count, values); });
+  }
+  return rows;
+}
+
+constexpr LinearShape kRoundedShapes[] = {{17, 32, 70},    {40, 192, 192},  {64, 192, 192},   {65, 64, 100},
+                                          {130, 1024, 72}, {630, 192, 192}, {100, 768, 3072}, {90, 3072, 768}};
+
+TEST(LinearTest, RoundedRowsGiveTheBitsOfRowsThatItRoundsItself) {
+  const KernelContext context = TestContext(Mode::kFast);
+  const ClipBounds clip{-0.75f, 1.25f, -2.5f, 3.0f};
+  for (const LinearShape& shape : kRoundedShapes) {
+    SCOPED_TRACE(ToString(shape));
+    const RandomWeight weight(DType::kBF16, shape.out, shape.in, 5);
+    const Matrix x = RandomMatrix(shape.rows, shape.in, 6);
+    const LinearWeight linear = LinearWeight::Packed(context, weight.tensor, clip);
+    if (!ReadsBF16(context, linear)) {
+      return;  // no native products
+    }
+    const Matrix expected = Multiply(context, linear, x.view());
+    const Buffer buffer(static_cast<size_t>(shape.rows * shape.in) * sizeof(uint16_t));
+    Arena scratch(LinearScratchBytes(shape.rows, shape.in, shape.out));
+    Matrix y(shape.rows, shape.out);
+    Linear(context, linear, Rounded(x.view(), clip, buffer), y.view(), scratch);
+    for (int64_t r = 0; r < shape.rows; ++r) {
+      ASSERT_TRUE(SameBits(y.view().row(r), expected.view().row(r), shape.out)) << "row " << r;
+    }
+  }
+}
+
+TEST(LinearTest, RefusesRowsClampedToOtherBounds) {
+  const KernelContext context = TestContext(Mode::kFast);
+  const RandomWeight weight(DType::kBF16, 64, 64, 1);
+  const LinearWeight linear = LinearWeight::Packed(context, weight.tensor, {.input_min = -1.0f});
+  const Matrix y(8, 64);
+  const Buffer buffer(8 * 64 * sizeof(uint16_t));
+  const BF16Rows x{.data = reinterpret_cast<uint16_t*>(buffer.get()), .rows = 8, .cols = 64};
+  Arena scratch(LinearScratchBytes(8, 64, 64));
+  EXPECT_THAT([&] { Linear(context, linear, x, y.view(), scratch); },
+              ThrowsMessage<InternalError>(HasSubstr("x.low == weight.clip().input_min")));
+}
+
+TEST(LinearTest, ReadsRoundedRowsOnlyWhereItsProductsDo) {
+  const RandomWeight weight(DType::kBF16, 64, 64, 1);
+  const RandomWeight narrow(DType::kBF16, 64, 48, 1);
+  const RandomWeight floats(DType::kF32, 64, 64, 1);
+  const KernelContext fast = TestContext(Mode::kFast);
+  const KernelContext exact = TestContext(Mode::kExact);
+  EXPECT_FALSE(ReadsBF16(exact, LinearWeight::Packed(exact, weight.tensor)));
+  EXPECT_FALSE(ReadsBF16(fast, LinearWeight::Packed(fast, narrow.tensor)));
+  EXPECT_FALSE(ReadsBF16(fast, LinearWeight::Packed(fast, floats.tensor)));
+  EXPECT_FALSE(ReadsBF16(fast, LinearWeight::Mapped(weight.tensor)));
+}
+
 INSTANTIATE_TEST_SUITE_P(All, LinearProductTest,
                          testing::Combine(testing::ValuesIn(TestableIsas(TestMaxIsa())),
                                           testing::Values(Mode::kExact, Mode::kFast),
-                                          testing::Values(DType::kBF16, DType::kF32),
+                                          testing::Values(DType::kBF16, DType::kF16, DType::kF32),
                                           testing::Values(Storage::kPacked, Storage::kMapped)));
 
 TEST(LinearTest, NoRowsIsNoWork) {
   const KernelContext context = TestContext(Mode::kFast);
   const RandomWeight weight(DType::kBF16, 8, 8, 1);
   Arena scratch(LinearScratchBytes(0, 8, 8));
-  Linear(context, LinearWeight::Packed(context, weight.tensor), {nullptr, 0, 8, 8}, {nullptr, 0, 8, 8}, scratch);
+  const ConstMatrixView x(nullptr, 0, 8, 8);
+  Linear(context, LinearWeight::Packed(context, weight.tensor), x, {nullptr, 0, 8, 8}, scratch);
 }
 
 TEST(LinearTest, WritesOnlyItsColumns) {
@@ -144,14 +208,29 @@ TEST(LinearTest, RefusesWeightsItCannotRead) {
       ThrowsMessage<ArgumentError>(HasSubstr("not [0, 4]")));
   EXPECT_THAT(
       [&] {
-        LinearWeight::Packed(context, {values.data(), DType::kF16, {8, 8}});
-      },
-      ThrowsMessage<ArgumentError>(HasSubstr("F32 or BF16, not F16")));
-  EXPECT_THAT(
-      [&] {
         LinearWeight::Mapped({values.data(), DType::kI32, {4, 8}});
       },
-      ThrowsMessage<ArgumentError>(HasSubstr("F32 or BF16, not I32")));
+      ThrowsMessage<ArgumentError>(HasSubstr("holds reals, not I32")));
+  EXPECT_THAT(
+      [&] {
+        LinearWeight::Packed(context, {values.data(), DType::kQ40, {2, 48}});
+      },
+      ThrowsMessage<ArgumentError>(HasSubstr("of type Q4_0 has rows of whole blocks of 32 values, not of 48")));
+  EXPECT_THAT(
+      [&] {
+        LinearWeight::Mapped({values.data(), DType::kQ6K, {1, 128}});
+      },
+      ThrowsMessage<ArgumentError>(HasSubstr("Q6_K has rows of whole blocks of 256 values, not of 128")));
+  EXPECT_THAT(
+      [&] {
+        LinearWeight::Packed(context, {values.data(), DType::kInt4, {1, 64}});
+      },
+      ThrowsMessage<ArgumentError>(HasSubstr("if and only if it is INT4; this one is INT4")));
+  EXPECT_THAT(
+      [&] {
+        LinearWeight::Mapped({.bytes = values.data(), .dtype = DType::kQ80, .shape = {1, 32}, .scales = values.data()});
+      },
+      ThrowsMessage<ArgumentError>(HasSubstr("this one is Q8_0")));
 }
 
 TEST(LinearTest, RefusesBoundsOutOfOrder) {

@@ -3,6 +3,7 @@
 // without whole vectors.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <tuple>
@@ -10,6 +11,7 @@
 #include "kernels/core/error.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/gather.h"
+#include "kernels/ops/layer_norm.h"
 #include "kernels/ops/pool.h"
 #include "kernels/ops/rms_norm.h"
 #include "tests/support/isa_caps.h"
@@ -66,6 +68,85 @@ std::vector<std::vector<double>> InverseRms(ConstMatrixView x, int64_t group) {
     }
   }
   return result;
+}
+
+TEST_P(SmallOps, LayerNormCentersAndScalesRows) {
+  const Matrix x = RandomMatrix(rows(), cols(), 1);
+  for (int64_t r = 0; r < rows(); ++r) {
+    for (int64_t c = 0; c < cols(); ++c) {
+      x.view().row(r)[c] += 3.0F;  // a mean that must not swallow the variance
+    }
+  }
+  const Matrix weight = RandomMatrix(1, cols(), 2);
+  const Matrix bias = RandomMatrix(1, cols(), 3);
+  const Matrix y(rows(), cols());
+  ops::LayerNorm(context(), x.view(), weight.view().row(0), bias.view().row(0), 1e-5F, y.view());
+  std::vector<double> means(static_cast<size_t>(rows())), variances(static_cast<size_t>(rows()));
+  for (int64_t r = 0; r < rows(); ++r) {
+    for (int64_t i = 0; i < cols(); ++i) {
+      means[r] += x.view().row(r)[i] / static_cast<double>(cols());
+    }
+    for (int64_t i = 0; i < cols(); ++i) {
+      variances[r] += std::pow(x.view().row(r)[i] - means[r], 2) / static_cast<double>(cols());
+    }
+  }
+  ExpectNear(y.view(), 2e-5, [&](int64_t r, int64_t c) {
+    return (x.view().row(r)[c] - means[r]) / std::sqrt(variances[r] + 1e-5) * weight.view().row(0)[c] +
+           bias.view().row(0)[c];
+  });
+}
+
+// Within [-1.5, 1.25], and rounded: the f32 result of the same op.
+void ExpectRounded(const ops::BF16Rows& actual, ConstMatrixView expected) {
+  for (int64_t r = 0; r < expected.rows; ++r) {
+    for (int64_t c = 0; c < expected.cols; ++c) {
+      ASSERT_EQ(actual.row(r)[c], FloatToBF16(std::clamp(expected.row(r)[c], -1.5f, 1.25f))) << r << " " << c;
+    }
+  }
+}
+
+// Ops that round what they write, for every instruction set with native bf16.
+class RoundedOps : public testing::Test {
+ protected:
+  static constexpr int64_t kRows = 67;
+  static constexpr int64_t kCols = 544;  // not a multiple of what is rounded at once
+  RoundedOps()
+      : buffer_(kRows * kCols * sizeof(uint16_t)),
+        rounded_{.data = reinterpret_cast<uint16_t*>(buffer_.get()),
+                 .rows = kRows,
+                 .cols = kCols,
+                 .low = -1.5f,
+                 .high = 1.25f} {
+    for (const Isa isa : RunnableIsas()) {
+      if (const KernelContext context{.isa = isa, .mode = Mode::kFast}; context.native_bf16()) {
+        contexts_.push_back(context);
+      }
+    }
+  }
+  std::vector<KernelContext> contexts_;
+  Buffer buffer_;
+  ops::BF16Rows rounded_;
+};
+
+TEST_F(RoundedOps, RmsNormWritesWhatItsFloatsRoundTo) {
+  const Matrix x = RandomMatrix(kRows, kCols, 1, 3.0f);
+  const Matrix weight = RandomMatrix(1, kCols, 2);
+  const Matrix y(kRows, kCols);
+  for (const KernelContext& context : contexts_) {
+    ops::RmsNorm(context, x.view(), kCols, weight.view().row(0), 1e-6f, y.view());
+    ops::RmsNorm(context, x.view(), weight.view().row(0), 1e-6f, rounded_);
+    ExpectRounded(rounded_, y.view());
+  }
+}
+
+TEST_F(RoundedOps, GeluGateWritesWhatItsFloatsRoundTo) {
+  for (const KernelContext& context : contexts_) {
+    const Matrix gate = RandomMatrix(kRows, kCols, 1, 2.0f);
+    const Matrix up = RandomMatrix(kRows, kCols, 2);
+    ops::GeluGate(context, gate.view(), up.view(), rounded_);
+    ops::GeluGate(context, gate.view(), up.view());
+    ExpectRounded(rounded_, gate.view());
+  }
 }
 
 TEST_P(SmallOps, RmsNorm) {

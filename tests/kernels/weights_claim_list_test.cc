@@ -65,7 +65,8 @@ TEST_F(ClaimListTest, AnotherShapeOrDTypeIsRefused) {
   EXPECT_THAT([&] { claims.Claim("model.norm.weight", {}); },
               ThrowsMessage<CheckpointError>(HasSubstr("has shape [3], expected []")));
   EXPECT_THAT([&] { claims.Claim("model.ids", {1}); },
-              ThrowsMessage<CheckpointError>(HasSubstr("'model.ids' has dtype I32, expected BF16 or F32")));
+              ThrowsMessage<CheckpointError>(
+                  HasSubstr("'model.ids' has dtype I32, expected a real type (F32, BF16, F16, blocks)")));
 }
 
 TEST_F(ClaimListTest, TensorsNobodyClaimedAreListed) {

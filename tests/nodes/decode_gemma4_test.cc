@@ -77,6 +77,60 @@ TEST_F(DecodeGemma4Test, StopsAtMaxTokens) {
   EXPECT_EQ(packets_[0].Get<Record>().answer->num_output_tokens, 3);
 }
 
+TEST_F(DecodeGemma4Test, DrawsAsItsParametersSay) {
+  const auto answer = [&](const std::string& params) {
+    packets_.clear();
+    Run(Reading(Media("plain.png"), kReadText + params) + kKeepRecords);
+    return packets_.at(0).Get<Record>();
+  };
+  const std::string hot = ", max_tokens: 20, temperature: 3";
+  const Record drawn = answer(hot + ", seed: 5, top_k: 0, top_p: 1");
+  EXPECT_NE(drawn.text, "Invoice 204");
+  EXPECT_EQ(drawn.text, answer(hot + ", seed: 5, top_k: 0, top_p: 1").text);
+  EXPECT_NE(drawn.text, answer(hot + ", seed: 6, top_k: 0, top_p: 1").text);
+  EXPECT_EQ(answer(hot + ", top_k: 1").text, "Invoice 204");
+  EXPECT_EQ(drawn.answer->sampling, (Sampling{.temperature = 3, .top_k = 0, .top_p = 1, .seed = 5}));
+  // What the embedded model's generation_config.json says.
+  const Sampling own = answer(", temperature: 1").answer->sampling;
+  EXPECT_EQ(own.top_k, 64);
+  EXPECT_EQ(own.top_p, 0.95);
+}
+
+TEST_F(DecodeGemma4Test, WritesLogprobsAndEndsLoops) {
+  Run(Reading(Media("plain.png"), std::string(kReadText) + ", logprobs: 1") + kKeepRecords);
+  const std::vector<PickedToken>& tokens = packets_.at(0).Get<Record>().answer->logprobs;
+  ASSERT_EQ(tokens.size(), 11U);
+  std::string text;
+  for (const PickedToken& token : tokens) {
+    text += token.picked.text;
+    EXPECT_EQ(token.top.at(0).text, token.picked.text);
+  }
+  EXPECT_EQ(text, "Invoice 204");
+  packets_.clear();
+  const std::string receipt = (TestDataDir() / "tiny-samples" / "receipt.png").string();
+  Run(Reading(receipt, std::string(kReadText) + ", max_repeats: 2") + kKeepRecords);
+  EXPECT_EQ(packets_.at(0).Get<Record>().answer->finish, FinishReason::kLoop);
+  EXPECT_THAT(ToJsonLine(packets_.at(0), /*with_timing=*/false), HasSubstr(R"("finish":"loop")"));
+}
+
+TEST_F(DecodeGemma4Test, TheAnswerIsOneOfTheChoices) {
+  Run(Reading(Media("plain.png"), std::string(kReadText) + ", choices: [ Receipt, Invoice ]") + kKeepRecords);
+  EXPECT_EQ(packets_.at(0).Get<Record>().text, "Invoice");
+  EXPECT_EQ(packets_.at(0).Get<Record>().answer->finish, FinishReason::kStop);
+}
+
+TEST_F(DecodeGemma4Test, ASystemTurnAndThinkingLengthenThePrompt) {
+  const auto num_tokens = [&](const std::string& params) {
+    packets_.clear();
+    Run(Reading(Media("plain.png"), kReadText + params + ", max_tokens: 1") + kKeepRecords);
+    return packets_.at(0).Get<Record>().answer->num_prompt_tokens;
+  };
+  const int64_t plain = num_tokens("");
+  const int64_t system = num_tokens(", system: You read.");
+  EXPECT_GT(system, plain);
+  EXPECT_GT(num_tokens(", system: You read., thinking: true"), system);
+}
+
 TEST_F(DecodeGemma4Test, TwoPicturesAreBothSubmittedBeforeTheFirstFinishes) {
   // With one worker: the steps of the engine never take the time that the nodes need to hand on the second picture.
   for (const int num_workers : {1, 2}) {
@@ -159,6 +213,10 @@ TEST_F(DecodeGemma4Test, RefusesAPromptThatDoesNotFitItsInputs) {
   EXPECT_THAT(refusal(", prompt: [ { image: media }, { image: media } ]"), HasSubstr("input 'media' stands 2 times"));
   EXPECT_THAT(refusal(", prompt: [ { picture: media } ]"), HasSubstr("unknown part 'picture' of a prompt"));
   EXPECT_THAT(refusal(", prompt: [ hello ]"), HasSubstr("a part of a prompt is { text: WORDS } or { image: INPUT }"));
+  EXPECT_THAT(refusal(", prompt: Hello, temperature: -1"), HasSubstr("'temperature' is -1, outside its range"));
+  EXPECT_THAT(refusal(", prompt: Hello, choices: [ a ], schema: b"), HasSubstr("either choices or a schema"));
+  EXPECT_THAT(refusal(", prompt: Hello, schema: /nowhere"), HasSubstr("/nowhere: cannot be opened"));
+  EXPECT_THAT(refusal(", prompt: Hello, max_repeats: 1"), HasSubstr("max_repeats is 1: at least 2, or 0"));
   EXPECT_THAT(refusal(", prompt: Hello, max_tokens: 0"), HasSubstr("'max_tokens' is 0, outside its range"));
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "nodes/payload/text.h"
 #include "nodes/sink/text_file.h"
 #include "tests/nodes/node_run.h"
 #include "tests/support/temp_folder.h"
@@ -135,22 +138,177 @@ TEST(SinkText, WritesDevicesAsTheyAre) {
             "test.yaml:6:3: node 'out' (sink.text) failed: /dev/full: cannot be written: No space left on device");
 }
 
-TEST(TextFile, KeepsWhatWasWrittenBeforeARunEndedEarly) {
+// A file as a sink with this path has it.
+TextFile FileOfSink(const std::string& path, Runtime& runtime) {
+  graph::ParamValues params;
+  params.Set("path", path, {});
+  return TextFile(params, runtime);
+}
+
+TEST(TextFile, ARunThatEndsEarlyLeavesTheOldFileAndKeepsWhatWasWrittenBesideIt) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("answers.txt", "old"), partial = file.string() + ".partial";
+  Runtime runtime(TestOptions());
+  const auto end_early = [&](const std::string& text) {
+    TextFile output = FileOfSink(file.string(), runtime);
+    output.Open({});
+    if (!text.empty()) output.Write(text);
+    output.Close();
+    EXPECT_EQ(ReadText(file), "old");
+  };
+  end_early("");
+  EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
+  EXPECT_TRUE(runtime.partial_outputs().empty());
+  end_early("one\n");
+  EXPECT_EQ(ReadText(partial), "one\n");
+  ASSERT_EQ(runtime.partial_outputs().size(), 1U);
+  EXPECT_EQ(runtime.partial_outputs()[0].path, file);
+  EXPECT_EQ(runtime.partial_outputs()[0].kept, std::filesystem::canonical(partial));
+  end_early("two\n");
+  EXPECT_EQ(ReadText(partial), "two\n");
+  EXPECT_THAT(Names(folder), testing::UnorderedElementsAre("answers.txt", "answers.txt.partial"));
+}
+
+TEST(TextFile, InACommittedRunTheFileHoldsWhatWasCommitted) {
   const TempFolder folder;
   const std::filesystem::path file = folder.Write("answers.txt", "old");
-  const Runtime runtime(TestOptions());
+  Runtime runtime(TestOptions());
   {
-    TextFile output(file.string(), runtime);
-    EXPECT_EQ(ReadText(file), "old");
-  }
-  EXPECT_EQ(ReadText(file), "old");
-  {
-    TextFile output(file.string(), runtime);
+    TextFile output = FileOfSink(file.string(), runtime);
+    output.Open(0);
     output.Write("one\n");
-    EXPECT_EQ(ReadText(file), "old");
+    EXPECT_EQ(output.Commit(), 4);
+    output.Write("two\n");
+    EXPECT_EQ(ReadText(file), "one\ntwo\n");
   }
   EXPECT_EQ(ReadText(file), "one\n");
+  folder.Write("answers.txt", "one\nleft by a crash");
+  {
+    TextFile output = FileOfSink(file.string(), runtime);
+    output.Open(4);
+    output.Write("two\n");
+    output.Finish();
+    EXPECT_EQ(output.Commit(), 8);
+  }
+  EXPECT_EQ(ReadText(file), "one\ntwo\n");
   EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
+  folder.Write("answers.txt", "one");
+  TextFile output = FileOfSink(file.string(), runtime);
+  try {
+    output.Open(8);
+    FAIL() << "opened";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.what(), file.string() + ": has 3 bytes, but 8 were written and committed: it was changed since");
+  }
+}
+
+// While it lives, no file of this process grows beyond so many bytes: as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t size_bytes) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{size_bytes, old_limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_limit_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*old_handler_)(int);
+  rlimit old_limit_{};
+};
+
+TEST(TextFile, SaysWhatAFullDiskDoes) {
+  const TempFolder folder;
+  const std::string file = (folder.path() / "answers.txt").string();
+  Runtime runtime(TestOptions());
+  std::string message;
+  {
+    const FileSizeLimit limit(100);
+    TextFile output = FileOfSink(file, runtime);
+    output.Open(0);
+    output.Write("committed\n");
+    output.Commit();
+    try {
+      output.Write(std::string(200, 'x'));
+    } catch (const Error& error) {
+      message = error.what();
+    }
+  }
+  EXPECT_EQ(message, file + ": cannot be written: File too large");
+  EXPECT_EQ(ReadText(file), "committed\n");
+}
+
+TEST(TextFile, APartialFileEndsWithAWholeRow) {
+  const TempFolder folder;
+  const std::string file = (folder.path() / "answers.txt").string();
+  Runtime runtime(TestOptions());
+  {
+    const FileSizeLimit limit(100);
+    TextFile output = FileOfSink(file, runtime);
+    output.Open({});
+    output.Write("whole\n");
+    EXPECT_THROW(output.Write(std::string(200, 'x')), Error);
+    output.Close();
+  }
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_EQ(ReadText(file + ".partial"), "whole\n");
+}
+
+// Keeps what is committed, and stops the run at a chunk.
+class Commits : public graph::CommitSink {
+ public:
+  explicit Commits(std::string stop_after = "") : stop_after_(std::move(stop_after)) {}
+  void OnChunk(const graph::ChunkCommit& commit) override {
+    all.push_back(commit);
+    if (!stop_after_.empty() && commit.key == stop_after_) {
+      throw Error("stopped");
+    }
+  }
+  std::vector<graph::ChunkCommit> all;
+
+ private:
+  const std::string stop_after_;
+};
+
+TEST(Sinks, ARunThatIsTakenUpAgainWritesTheSame) {
+  const TempFolder folder;
+  const std::filesystem::path text = folder.path() / "text", lines = folder.path() / "lines";
+  Runtime runtime(TestOptions());
+  const auto run = [&](graph::CommitSink* commits, std::optional<graph::ResumePoint> resume) {
+    const std::string pictures = "[ " + Media("plain.png") + ", " + Media("empty.png") + ", " + Media("grey.png") +
+                                 ", " + Media("plain.jpg") + " ]";
+    graph::GraphOptions options;
+    options.commits = commits;
+    options.resume = std::move(resume);
+    return graph::Graph(CheckNodes(Reading(pictures, "type: sink.text, path: " + text.string()) +
+                                       "  lines: { type: sink.jsonl, timing: false, in: say.record, path: " +
+                                       lines.string() + " }\n",
+                                   runtime.registry()),
+                        runtime.executor(), runtime.services(), options)
+        .Run();
+  };
+  Commits whole_run;
+  EXPECT_EQ(run(&whole_run, {}).num_failed_items, 1U);
+  ASSERT_EQ(whole_run.all.size(), 5U);
+  EXPECT_EQ(whole_run.all[1].failed_items.at(0).item, Media("empty.png"));
+  const std::string whole_text = ReadText(text), whole_lines = ReadText(lines);
+  EXPECT_EQ(Lines(whole_lines).size(), 4U);
+  for (const std::string chunk : {"0", "1", "2", "3"}) {
+    SCOPED_TRACE(chunk);
+    Commits first(chunk), second;
+    EXPECT_EQ(run(&first, {}).status, graph::RunStatus::kFailed);
+    EXPECT_GE(ReadText(text).size(), static_cast<size_t>(first.all.back().positions.at("out")));
+    EXPECT_EQ(
+        run(&second, graph::ResumePoint{.key = chunk, .positions = first.all.back().positions, .states = {}}).status,
+        graph::RunStatus::kFinished);
+    EXPECT_EQ(ReadText(text), whole_text);
+    EXPECT_EQ(ReadText(lines), whole_lines);
+  }
 }
 
 // Two sinks of one graph, each with its own way to name the file.
@@ -244,6 +402,40 @@ TEST(SinkJsonl, AnItemThatFailedHasALineAtItsPlace) {
   EXPECT_THAT(lines[1]["error"]["reason"].get<std::string>(), HasSubstr("truncated"));
   EXPECT_EQ(lines[1]["error"]["node"], "read");
   EXPECT_EQ(lines[2]["text"], "Invoice 204");
+}
+
+// Texts as a source without a model sends them.
+void RegisterTexts(Runtime& runtime) {
+  class Texts : public graph::Node {
+   public:
+    graph::Process Process(graph::NodeContext& context) override {
+      context.NewItem("first");
+      context.Send("text", graph::Packet::Make(Text{"hello", {{"loud", true}, {"level", 2.5}, {"who", "me"}}},
+                                               graph::Time::Seconds(2)));
+      return graph::Process::kFinished;
+    }
+  };
+  graph::Contract contract{.type = "test.texts",
+                           .doc = "One text.",
+                           .example = "say: { type: test.texts }",
+                           .outputs = {{.name = "text", .type = "Text", .doc = "one"}},
+                           .source = graph::SourceKind::kBatch};
+  runtime.registry().Register(
+      std::move(contract), [](const graph::ParamValues&, const graph::Services&) { return std::make_unique<Texts>(); });
+}
+
+TEST(Sinks, TakePlainTexts) {
+  const TempFolder folder;
+  Runtime runtime(TestOptions());
+  RegisterTexts(runtime);
+  RunNodes("  say: { type: test.texts }\n  a: { type: sink.text, in: say, headers: always, path: " +
+               (folder.path() / "a").string() +
+               " }\n  b: { type: sink.jsonl, in: say, path: " + (folder.path() / "b").string() + " }\n",
+           runtime);
+  EXPECT_EQ(ReadText(folder.path() / "a"), "==> first <==\nhello\n");
+  EXPECT_EQ(ReadText(folder.path() / "b"), R"({"item":"first","timestamp_s":2.0,"epoch":0,"text":"hello","error":null,)"
+                                           R"("fields":{"level":2.5,"loud":true,"who":"me"}})"
+                                           "\n");
 }
 
 TEST(SinkJsonl, ANameThatIsNotUtf8StillGivesJson) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct ExecutorCase {
   std::string name;
   std::function<std::unique_ptr<percept::graph::Executor>()> make;
 };
+
+// Names of tests hold no addresses.
+inline void PrintTo(const ExecutorCase& executor, std::ostream* out) { *out << executor.name; }
 
 template <class T>
 ExecutorCase MakeExecutorCase(const std::string& kind, int num_workers) {

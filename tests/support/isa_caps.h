@@ -12,7 +12,7 @@ namespace percept {
 // Every instruction set this machine and the tests' cap allow, the plainest first.
 inline std::vector<Isa> RunnableIsas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmxBf16}) {
+  for (const Isa isa : kAllIsas) {
     if (isa <= TestContext(Mode::kExact).isa) {
       isas.push_back(isa);
     }

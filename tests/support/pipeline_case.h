@@ -5,20 +5,25 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "graph/queue/edge_limits.h"
 
 // A whole-graph case: a pipeline file whose comments say what comes of it. Lines `#> key: value`:
 //   result      finished, cancelled, failed, or refused where the file itself is wrong
 //   error       the exact message of `failed` and `refused`
 //   item        a failed item, as "item: reason"
 //   warning     a warning of the check
+//   count       what the run reports beside plain traffic, as "NODE unmatched 3" (or restarts, retries, a kind of
+//               repair), "a.out -> b.in: latest 2" (a drop) or "lost 2" (items); all of it, but for runs that fail
 //   set         an argument, as name=value
-//   limits      packets and bytes of every edge, as "8 1000"
+//   limits      packets and bytes of every edge, as "8 1000", whatever the file says
 //   largest     bytes of a packet that is larger than an edge's limit
-//   NAME        a packet that sink NAME records; in order
+//   NAME        a packet that sink NAME records; in order. Runs that fail may leave all of them out
 struct PipelineCase {
   std::string name;  // the file's
   std::string text;
@@ -26,9 +31,9 @@ struct PipelineCase {
   std::string error;
   std::vector<std::string> items;
   std::vector<std::string> warnings;
+  std::vector<std::string> counts;
   std::map<std::string, std::vector<std::string>> arguments;
-  size_t max_packets = 8;
-  size_t max_bytes = 1000000;
+  std::optional<percept::graph::EdgeLimits> limits;
   size_t largest = 0;
   std::map<std::string, std::vector<std::string>> sinks;
 };
@@ -42,10 +47,13 @@ inline void ReadExpectation(PipelineCase& expected, const std::string& key, cons
     expected.items.push_back(value);
   } else if (key == "warning") {
     expected.warnings.push_back(value);
+  } else if (key == "count") {
+    expected.counts.push_back(value);
   } else if (key == "set") {
     expected.arguments[value.substr(0, value.find('='))].push_back(value.substr(value.find('=') + 1));
   } else if (key == "limits") {
-    std::istringstream(value) >> expected.max_packets >> expected.max_bytes;
+    expected.limits.emplace();
+    std::istringstream(value) >> expected.limits->packets >> expected.limits->bytes;
   } else if (key == "largest") {
     expected.largest = std::stoull(value);
   } else {

@@ -178,6 +178,9 @@ inline percept::graph::Registry WordRegistry() {
   Contract any = WordContract("word.join_any", {}, {"out"});
   any.dynamic_inputs = DynamicInputs{{"Word"}, "Words.", "in"};
   RegisterWordNode<JoinNode>(registry, any);
+  any.type = "word.mix";  // takes more inputs while the graph runs
+  any.dynamic_inputs->grows = true;
+  RegisterWordNode<JoinNode>(registry, any);
   RegisterWordNode<SplitNode>(registry, WordContract("word.split", {"in"}, {"a", "other"}));
   Contract spell = WordContract("word.spell", {"in"}, {"delta", "record"});
   spell.outputs[0].many_per_time = true;

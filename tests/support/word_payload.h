@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <map>
-#include <mutex>
 #include <string>
-#include <vector>
 
 #include "graph/packet/packet.h"
+#include "tests/support/recorder.h"
 
 // What test graphs exchange: a word that claims a size.
 struct Word {
@@ -18,6 +16,9 @@ template <>
 struct percept::graph::PayloadTraits<Word> {
   static constexpr const char* kName = "Word";
   static size_t Bytes(const Word& word) { return word.bytes; }
+  static std::optional<FieldValue> Field(const Word& word, std::string_view name) {
+    return name == "text" ? std::optional<FieldValue>(word.text) : std::nullopt;
+  }
 };
 
 struct Number {
@@ -45,25 +46,3 @@ inline std::string Describe(const percept::graph::Packet& packet) {
   }
   return packet.item_label().empty() ? text : text + " (" + packet.item_label() + ")";
 }
-
-// A service that sinks write what they receive to, under their own names.
-class Recorder {
- public:
-  void Add(const std::string& sink, std::string line) {
-    std::lock_guard lock(mutex_);
-    lines_[sink].push_back(std::move(line));
-  }
-  std::vector<std::string> Lines(const std::string& sink) const {
-    std::lock_guard lock(mutex_);
-    auto it = lines_.find(sink);
-    return it == lines_.end() ? std::vector<std::string>{} : it->second;
-  }
-  std::map<std::string, std::vector<std::string>> All() const {
-    std::lock_guard lock(mutex_);
-    return lines_;
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::map<std::string, std::vector<std::string>> lines_;
-};

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/interrupts.h"
+#include "cli/standard_output.h"
+#include "decoder/text/answer_form.h"
+#include "engine/model.h"
+#include "kernels/core/error.h"
+#include "kernels/weights/json_section.h"
+#include "nodes/runtime.h"
+#include "nodes/source/picture_decoder.h"
+
+namespace percept::cli {
+namespace {
+
+struct Flags {
+  std::string question;
+  std::vector<std::string> images;
+  std::string system;
+  bool thinking = false;
+  int budget = 0;
+  int64_t max_tokens = 2048;
+  int64_t max_repeats = 32;
+  Sampling sampling;
+  std::optional<int64_t> top_k;  // none: as the checkpoint says
+  std::optional<double> top_p;
+  std::vector<std::string> choices;
+  std::string schema;  // a file; empty: none
+  RuntimeFlags runtime;
+};
+
+std::vector<nodes::DecodedPicture> ReadPictures(const Flags& flags) {
+  std::vector<nodes::DecodedPicture> pictures;
+  for (const std::string& file : flags.images) {
+    try {
+      pictures.push_back(nodes::DecodePictureFile(file, nodes::InputLimits().picture_pixels));
+    } catch (const InputError& error) {
+      throw InputError(file + ": " + error.what());
+    }
+  }
+  return pictures;
+}
+
+// What --choice or --schema say; null: neither was given.
+std::shared_ptr<const Automaton> FormOf(const Flags& flags) {
+  try {
+    if (!flags.choices.empty()) {
+      return FormOfChoices(flags.choices);
+    }
+    return flags.schema.empty() ? nullptr : FormOfSchema(ReadTextFile(flags.schema));
+  } catch (const InputError& error) {
+    throw ArgumentError(error.what());
+  }
+}
+
+// The pictures come first, as the model cards say. They outlive the request.
+GenerateRequest RequestOf(const Flags& flags, const std::vector<nodes::DecodedPicture>& pictures, const Model& model,
+                          std::shared_ptr<const Automaton> form) {
+  GenerateRequest request{.enable_thinking = flags.thinking,
+                          .budget = flags.budget,
+                          .max_tokens = flags.max_tokens,
+                          .sampling = flags.sampling,
+                          .form = std::move(form),
+                          .max_repeats = flags.max_repeats};
+  request.sampling.top_k = flags.top_k.value_or(model.generation().top_k);
+  request.sampling.top_p = flags.top_p.value_or(model.generation().top_p);
+  if (!flags.system.empty()) {
+    request.messages.push_back({.role = Role::kSystem, .content = flags.system});
+  }
+  std::vector<ChatPart> content(pictures.size(), MediaKind::kImage);
+  content.emplace_back(flags.question);
+  request.messages.push_back({.content = std::move(content)});
+  for (const nodes::DecodedPicture& picture : pictures) {
+    request.pictures.push_back(picture.pixels.view());
+  }
+  return request;
+}
+
+int Report(const Generation& generation) {
+  switch (generation.finish) {
+    case FinishReason::kStop:
+      return kAllDone;
+    case FinishReason::kLength:
+      spdlog::warn("the answer is cut after {} tokens", generation.stats.num_output_tokens);
+      return kAllDone;
+    case FinishReason::kLoop:
+      spdlog::warn("the answer went round in a loop and is cut after {} tokens", generation.stats.num_output_tokens);
+      return kAllDone;
+    case FinishReason::kCancelled:
+      spdlog::error("{}", kCancelled);
+      return kStopped;
+    case FinishReason::kFailed:
+      break;
+  }
+  spdlog::error("{}", generation.failure);
+  return kStopped;
+}
+
+int Ask(const Flags& flags) {
+  Interrupts interrupts;
+  RequireUsable(flags.sampling);
+  std::shared_ptr<const Automaton> form = FormOf(flags);
+  nodes::Runtime runtime(flags.runtime.ToOptions());
+  Model& model = runtime.OpenModel("");
+  try {
+    const std::vector<nodes::DecodedPicture> pictures = ReadPictures(flags);
+    const GenerateRequest request = RequestOf(flags, pictures, model, std::move(form));
+    std::stop_source stop;
+    const auto request_stop = [&stop] { stop.request_stop(); };
+    const Generation generation = interrupts.During({request_stop, request_stop}, [&] {
+      return model.Generate(
+          request, [](std::string_view piece) { WriteStandardOutput(piece); }, stop.get_token());
+    });
+    if (!generation.text.empty()) {
+      WriteStandardOutput("\n");
+    }
+    return Report(generation);
+  } catch (const InputError& error) {
+    spdlog::error("{}", error.what());
+    return kSomeItemsFailed;
+  }
+}
+
+void AddSamplingFlags(CLI::App& verb, Flags* flags) {
+  verb.add_option("--temperature", flags->sampling.temperature, "0 takes the likeliest token each time")
+      ->type_name("T");
+  verb.add_option("--top-k", flags->top_k, "draw among the N likeliest tokens, 0 among all; else as the model says")
+      ->type_name("N");
+  verb.add_option("--top-p", flags->top_p, "draw among the likeliest of probability P; else as the model says")
+      ->type_name("P");
+  verb.add_option("--seed", flags->sampling.seed, "of what is drawn")->type_name("N");
+}
+
+}  // namespace
+
+void AddAsk(CLI::App& app, Action* action) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verb = app.add_subcommand("ask", "Ask a model, with pictures or without; the answer streams");
+  verb->add_option("question", flags->question, "what to ask")->required()->type_name("TEXT");
+  verb->add_option("--image,-i", flags->images, "a picture, before the question; again for more")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--system", flags->system, "words of the system turn")->type_name("TEXT");
+  verb->add_flag("--thinking", flags->thinking, "let the model think first; thoughts are not shown");
+  verb->add_option("--budget", flags->budget, "soft tokens per picture: 70, 140, 280, 560 or 1120; 0: the model's own")
+      ->type_name("N");
+  verb->add_option("--max-tokens", flags->max_tokens, "longest answer")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  verb->add_option("--max-repeats", flags->max_repeats,
+                   "end an answer that writes the same so often in a row; 0: never")
+      ->type_name("N")
+      ->capture_default_str();
+  CLI::Option* const choices =
+      verb->add_option("--choice", flags->choices, "the answer is this text, or another that is given so")
+          ->type_name("TEXT")
+          ->expected(1)
+          ->take_all();
+  verb->add_option("--schema", flags->schema, "file with a JSON schema: the answer is JSON of this form")
+      ->type_name("FILE")
+      ->excludes(choices);
+  AddSamplingFlags(*verb, flags.get());
+  AddRuntimeFlags(*verb, &flags->runtime);
+  verb->footer(
+      "Examples:\n  percept ask \"What is a haiku?\"\n  percept ask -i before.png -i after.png \"What changed?\"");
+  verb->callback([flags, action] { *action = [flags] { return Ask(*flags); }; });
+}
+
+}  // namespace percept::cli

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <vector>
+
+#include "graph/packet/packet.h"
+
+namespace percept::graph {
+
+// Several packets of one type in one: a window, a batch. A port that carries lists of T has the type "T[]".
+struct PacketList {
+  std::vector<Packet> packets;  // in the order they came; neither empty ones nor errors
+  bool partial = false;         // cut short: by the end of the stream, a new epoch, or a wait that was over
+};
+
+template <>
+struct PayloadTraits<PacketList> {
+  static constexpr const char* kName = "list";
+  static size_t Bytes(const PacketList& list) {
+    size_t bytes = sizeof(list) + list.packets.size() * sizeof(Packet);
+    for (const Packet& packet : list.packets) bytes += packet.bytes();
+    return bytes;
+  }
+};
+
+// A packet of the type "T[]", T being the type of the first packet. Throws std::logic_error: no packets, an empty one
+// or an error among them, packets of different types.
+Packet MakeList(PacketList list, Time timestamp);
+
+}  // namespace percept::graph

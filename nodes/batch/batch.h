@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "graph/config/pipeline.h"
+#include "graph/run/cut_points.h"
+#include "graph/run/graph.h"
+#include "nodes/batch/batch_plan.h"
+#include "nodes/batch/journal.h"
+#include "nodes/runtime.h"
+
+namespace percept::nodes {
+
+struct BatchOptions {
+  std::string pipeline_text;
+  std::string pipeline_name;  // its file
+  // Of the pipeline's parameters but `input`. The texts may use ${input.stem}, ${input.dir} and ${input.page}.
+  graph::Arguments arguments;
+  // Files; a folder stands for those in it and below, but what the batch itself reads or, with `resume`, wrote before;
+  // what else the pipeline takes.
+  std::vector<std::string> inputs;
+  // Files of the caller's own, "": none: where the inputs were named, and one to write when the batch is over. Nothing
+  // else is written there.
+  std::filesystem::path list, failed_list;
+  std::filesystem::path journal;
+  bool resume = false;        // go on where the journal ends; without it, a journal of work done is refused
+  bool retry_failed = false;  // with `resume`: inputs in quarantine are begun anew
+  bool verify_whole = false;  // tell by all of its content whether an input has changed
+  int num_jobs = 2;           // graphs at once
+  // "": none; else what a file sink of the pipeline wrote for each input, in the order of the inputs, once none is
+  // left. Then sinks may also have the path "-": their rows are kept beside the journal.
+  std::filesystem::path merge;
+  std::string merge_node;  // that sink; "" where the pipeline has only one
+  // As GraphOptions::log and errors, with the input's name; those of different inputs may be called at once.
+  std::function<void(const std::string& input, const graph::RunNote& note)> log;
+  std::function<void(const std::string& input, const graph::ErrorPayload& error)> errors;
+  // Told when inputs are through; any thread, may be empty.
+  std::function<void(size_t num_through, size_t num_failed)> on_through;
+};
+
+struct FailedInput {
+  std::string name;
+  std::vector<graph::ErrorPayload> errors;  // its failed items, or what stopped its graph
+};
+
+struct BatchReport {
+  size_t num_inputs = 0;
+  size_t num_done = 0;                    // without a fault, those of earlier runs included
+  size_t num_done_before = 0;             // of those, by earlier runs
+  size_t num_left = 0;                    // not begun or not finished
+  std::vector<FailedInput> failed;        // in quarantine, those of earlier runs included; in the order of the inputs
+  std::vector<std::string> changed;       // read anew because they are not what they were
+  std::vector<std::string> started_over;  // begun, and read anew because less stands in an output than was committed
+  std::map<std::string, uint64_t> drops;  // packets that edges dropped in this run, by "EDGE (reason)"
+  std::string stop_reason;                // of an error that ended the batch; "" where none did
+};
+
+// One graph per input on one Runtime, several at once. What is finished stands in a journal, chunk by chunk, so that a
+// batch that was interrupted in any way goes on from there and ends with the same files.
+//
+// An input whose items failed, or whose graph was stopped by a node, is in quarantine and the others go on. An output
+// or a journal that cannot be written ends the batch.
+class Batch {
+ public:
+  // Nothing has been written but the journal when it throws: ArgumentError or DefinitionError, as what is wrong.
+  Batch(BatchOptions options, Runtime& runtime);
+  ~Batch();
+
+  // As graph::WhyUncut: why an input that was interrupted starts over, "" where it goes on from its last chunk.
+  const std::string& why_uncut() const { return why_uncut_; }
+  size_t num_inputs() const { return inputs_.size(); }
+
+  // Until all is done, or Stop or Cancel was called. Once. Throws Error where the merged file cannot be written.
+  BatchReport Run();
+  // Begins no further input; those under way are finished. Any thread.
+  void Stop() { stopping_.store(true); }
+  // Ends those under way too. Any thread.
+  void Cancel();
+
+ private:
+  class Commits;
+  enum class Begin { kNot, kAnew, kResumed };
+
+  std::vector<BatchInput> FindInputs();
+  // Refuses what would write over a file that the batch reads, or that another part of it writes.
+  void CheckFiles();
+  JournalKey MakeKey(const graph::CheckedGraph& first) const;
+  void OpenJournal(const JournalKey& key);
+  void Work();
+  void RunInput(const BatchInput& input);
+  Begin HowToBegin(const BatchInput& input, const FileMark& now, const std::optional<JournalEntry>& entry);
+  void FailUnreadable(const BatchInput& input, const std::string& reason);
+  void Note(std::vector<std::string>* names, const BatchInput& input);
+  graph::RunResult RunGraph(const graph::CheckedGraph& checked, graph::GraphOptions options);
+  void TakeResult(const graph::CheckedGraph& checked, const graph::RunResult& result, int64_t id,
+                  const BatchInput& input);
+  void CountDrops(const graph::RunResult& result);
+  void CutOutputs(const graph::CheckedGraph& checked, const BatchInput& input);
+  void StopWith(const std::string& reason);
+  void CountThrough(const BatchInput& input);
+  void Merge();
+  void FillReport();
+
+  const BatchOptions options_;
+  Runtime& runtime_;
+  BatchPlan plan_;
+  std::vector<std::string> left_out_;  // files in folders that are no inputs, but the batch's own
+  std::vector<BatchInput> inputs_;
+  std::string merged_node_, why_uncut_;
+  std::unique_ptr<Journal> journal_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<size_t> next_input_{0};
+
+  std::mutex mutex_;
+  std::set<graph::Graph*> running_;
+  bool is_cancelled_ = false;
+  size_t num_through_ = 0, num_failed_ = 0;
+  BatchReport report_;
+};
+
+}  // namespace percept::nodes

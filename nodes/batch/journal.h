@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "graph/packet/error_payload.h"
+#include "graph/run/commit.h"
+#include "nodes/batch/database.h"
+#include "nodes/batch/file_mark.h"
+
+namespace percept::nodes {
+
+// One unit of a batch.
+struct BatchInput {
+  std::string name;  // a path, or what else the pipeline's `input` takes
+  int page = 1;
+};
+
+// What a journal is about: it serves no other pipeline, set of parameters or model.
+struct JournalKey {
+  std::string pipeline_name;
+  std::string pipeline_hash;
+  std::string model_hash;
+};
+
+enum class JournalState : int64_t {
+  kStarted = 0,
+  kDone = 1,
+  kFailed = 2,  // in quarantine: some of its items failed, or its graph did
+};
+
+// What a journal holds of an input.
+struct JournalEntry {
+  int64_t id = 0;
+  JournalState state = JournalState::kStarted;
+  FileMark mark;
+  int64_t num_chunks = 0;
+  graph::ResumePoint resume;  // of its last commit; its key is that chunk's
+};
+
+// What a batch has done, in a SQLite file: every call that returns has reached the disk. Held by one process at a time.
+// Any thread. Each call throws Error that names the file where it cannot be read or written.
+class Journal {
+ public:
+  // Opens or makes the file. Throws ArgumentError where it belongs to another pipeline or model, or to a newer version
+  // of this program; Error where it is in use, damaged, or no journal.
+  Journal(const std::filesystem::path& file, const JournalKey& key);
+
+  struct Counts {
+    int64_t done = 0, failed = 0, started = 0;
+  };
+  Counts counts();
+  std::optional<JournalEntry> Find(const BatchInput& input);
+  // The input is begun anew: what was known of it is forgotten. Returns its id.
+  int64_t Start(const BatchInput& input, const FileMark& mark);
+  // A chunk is finished, and with the last one the input.
+  void Commit(int64_t id, const graph::ChunkCommit& commit);
+  // The input goes into quarantine.
+  void Fail(int64_t id, const graph::ErrorPayload& error);
+  // Why an input is in quarantine, in the order in which it was found.
+  std::vector<graph::ErrorPayload> Failures(int64_t id);
+
+ private:
+  void MakeTables(const JournalKey& key);
+  void CheckKey(const JournalKey& key);
+  void AddFailure(int64_t id, const graph::ErrorPayload& error);
+  template <class T>
+  std::map<std::string, T> ByNode(const char* column, const char* table, int64_t id);
+
+  const std::filesystem::path file_;
+  std::mutex mutex_;
+  Database database_;
+};
+
+}  // namespace percept::nodes

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "nodes/file_uses.h"
+
+#include <sys/stat.h>
+
+#include <system_error>
+
+#include "nodes/sink/text_file.h"
+
+namespace percept::nodes {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> PathsOf(const graph::ParamDecl& decl, const graph::ParamValues& params) {
+  if (decl.type != graph::ParamType::kPath || !params.Has(decl.name)) {
+    return {};
+  }
+  return decl.is_list ? params.Get<std::vector<std::string>>(decl.name)
+                      : std::vector<std::string>{params.Get<std::string>(decl.name)};
+}
+
+}  // namespace
+
+std::string FileKey(const fs::path& file) {
+  struct stat found {};
+  if (stat(file.c_str(), &found) == 0) {
+    const bool is_safe = !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
+    return is_safe ? "" : std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino);
+  }
+  return file.empty() ? "" : ReplacedFile(file.string()).value_or("").string();
+}
+
+GraphFiles FilesOf(const graph::CheckedGraph& graph) {
+  GraphFiles files;
+  for (const graph::CheckedNode& node : graph.nodes) {
+    const bool writes = node.contract.output != graph::OutputKind::kNone;
+    for (const graph::ParamDecl& decl : node.contract.params) {
+      for (const std::string& path : PathsOf(decl, node.params)) {
+        (writes && decl.name == "path" ? files.written : files.read)
+            .push_back({node.name, path, node.params.PositionOf(decl.name)});
+      }
+    }
+  }
+  return files;
+}
+
+void FileUses::Add(const fs::path& file, const std::string& use) {
+  if (!names_.insert(file).second) {
+    return;
+  }
+  uses_.emplace(FileKey(file == "-" ? "/dev/stdin" : file), use);
+  std::error_code ignored;
+  if (fs::is_directory(file, ignored)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(file, ignored)) {
+      uses_.emplace(FileKey(entry.path()), use);
+    }
+  }
+}
+
+std::string FileUses::UseOf(const fs::path& file) const {
+  const std::string key = file == "-" ? "" : FileKey(file);
+  const auto use = uses_.find(key);
+  return key.empty() || use == uses_.end() ? "" : use->second;
+}
+
+void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
+  const GraphFiles files = FilesOf(graph);
+  for (const NodeFile& read : files.read) {
+    uses.Add(read.file, "what '" + read.node + "' reads");
+  }
+  for (const NodeFile& written : files.written) {
+    if (const std::string use = uses.UseOf(written.file); !use.empty()) {
+      throw graph::DefinitionError(written.position,
+                                   "'" + written.node + "' would write " + written.file.string() + ", which is " + use);
+    }
+  }
+}
+
+}  // namespace percept::nodes

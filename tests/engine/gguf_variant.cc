@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/engine/gguf_variant.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <regex>
+#include <utility>
+#include <vector>
+
+#include "decoder/config/text_config.h"
+#include "encoders/vision/config.h"
+#include "kernels/weights/safetensors.h"
+#include "tests/support/gguf_bytes.h"
+#include "tests/support/shared_dir.h"
+
+namespace percept {
+namespace {
+
+constexpr uint32_t kF32 = 0;
+constexpr uint32_t kBF16 = 30;
+
+using Rule = std::pair<const char*, const char*>;
+
+const std::vector<Rule> kTextRules = {
+    {"^model\\.language_model\\.embed_tokens\\.weight$", "token_embd.weight"},
+    {"^model\\.language_model\\.norm\\.weight$", "output_norm.weight"},
+    {"^model\\.language_model\\.layers\\.", "blk."},
+    {"input_layernorm", "attn_norm"},
+    {"post_attention_layernorm", "post_attention_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
+    {"pre_feedforward_layernorm_2", "pre_ffw_norm_2"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"self_attn\\.([qk])_norm", "attn_$1_norm"},
+    {"self_attn\\.o_proj", "attn_output"},
+    {"self_attn\\.([qkv])_proj", "attn_$1"},
+    {"mlp\\.([a-z]+)_proj", "ffn_$1"},
+    {"layer_scalar$", "layer_output_scale.weight"},
+    {"router\\.proj", "ffn_gate_inp"},
+    {"router\\.scale", "ffn_gate_inp.scale"},
+    {"router\\.per_expert_scale", "ffn_down_exps.scale"},
+    {"experts\\.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"experts\\.down_proj", "ffn_down_exps.weight"},
+};
+
+const std::vector<Rule> kMmprojRules = {
+    {"^model\\.embed_vision\\.embedding_projection", "mm.input_projection"},
+    {"^model\\.embed_audio\\.embedding_projection", "mm.a.input_projection"},
+    {"^model\\.vision_tower\\.patch_embedder\\.input_proj", "v.patch_embd"},
+    {"^model\\.vision_tower\\.patch_embedder\\.position_embedding_table", "v.position_embd.weight"},
+    {"^model\\.vision_tower\\.std_", "v.std_"},
+    {"^model\\.vision_tower\\.encoder\\.layers\\.", "v.blk."},
+    {"input_layernorm", "ln1"},
+    {"post_attention_layernorm", "attn_post_norm"},
+    {"pre_feedforward_layernorm", "ln2"},
+    {"post_feedforward_layernorm", "ffn_post_norm"},
+    {"self_attn\\.([qk])_norm", "attn_$1_norm"},
+    {"self_attn\\.o_proj\\.linear", "attn_out"},
+    {"self_attn\\.([qkv])_proj\\.linear", "attn_$1"},
+    {"mlp\\.([a-z]+)_proj\\.linear", "ffn_$1"},
+    {"^model\\.vision_embedder\\.patch_dense", "v.patch_embd"},
+    {"^model\\.vision_embedder\\.patch_ln1", "v.patch_norm.1"},
+    {"^model\\.vision_embedder\\.patch_ln2", "v.patch_norm.2"},
+    {"^model\\.vision_embedder\\.pos_norm", "v.patch_norm.3"},
+    {"^model\\.vision_embedder\\.pos_embedding", "v.position_embd.weight"},
+};
+
+std::string Renamed(std::string name, const std::vector<Rule>& rules) {
+  for (const auto& [from, to] : rules) name = std::regex_replace(name, std::regex(from), to);
+  return name;
+}
+
+std::vector<float> Floats(const ConstTensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.shape.elements()));
+  std::transform(static_cast<const uint16_t*>(tensor.bytes), static_cast<const uint16_t*>(tensor.bytes) + values.size(),
+                 values.begin(), BF16ToFloat);
+  return values;
+}
+
+std::string Bytes(const std::vector<float>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)};
+}
+
+// Index channel * pixels + pixel of each row from pixel * 3 + channel.
+std::vector<float> ChannelsFirst(const std::vector<float>& values, size_t row_size) {
+  std::vector<float> out(values.size());
+  const size_t pixels = row_size / 3;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t at = i % row_size;
+    out[i / row_size * row_size + at % 3 * pixels + at / 3] = values[i];
+  }
+  return out;
+}
+
+void AddMmprojTensor(const std::string& name, const ConstTensor& tensor, GgufWriter& writer) {
+  std::vector<uint64_t> dims;
+  for (int axis = tensor.shape.rank() - 1; axis >= 0; --axis) {
+    dims.push_back(static_cast<uint64_t>(tensor.shape[axis]));
+  }
+  std::vector<float> values = Floats(tensor);
+  if (name == "v.patch_embd.weight" || name.starts_with("v.patch_norm.1.")) {
+    values = ChannelsFirst(values, dims[0]);
+    if (dims[0] == 768) dims = {16, 16, 3, dims[1]};
+  } else if (name == "v.position_embd.weight" && dims[1] == 2) {
+    const auto width = static_cast<std::ptrdiff_t>(dims[0]);
+    std::vector<float> swapped(values.size());
+    for (size_t row = 0; row < values.size() / dims[0]; ++row) {
+      const size_t to = row % 2 * dims[2] + row / 2;
+      std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(row) * width, width,
+                  swapped.begin() + static_cast<std::ptrdiff_t>(to) * width);
+    }
+    values = std::move(swapped);
+    std::swap(dims[1], dims[2]);
+  }
+  writer.AddTensor(name, kF32, dims, Bytes(values));
+}
+
+void AddTextTensor(const std::string& name, const ConstTensor& tensor, GgufWriter& writer) {
+  std::vector<uint64_t> dims;
+  for (int axis = tensor.shape.rank() - 1; axis >= 0; --axis) {
+    dims.push_back(static_cast<uint64_t>(tensor.shape[axis]));
+  }
+  if (dims.size() > 1) {
+    writer.AddTensor(name, kBF16, dims,
+                     {static_cast<const char*>(tensor.bytes), static_cast<size_t>(tensor.size_bytes())});
+  } else {
+    writer.AddTensor(name, kF32, dims, Bytes(Floats(tensor)));
+  }
+}
+
+template <class T>
+void AddList(const std::string& key, uint32_t type, const std::vector<T>& values, GgufWriter& writer) {
+  std::string list = GgufWriter::Raw(type) + GgufWriter::Raw(uint64_t{values.size()});
+  for (const T value : values) list += GgufWriter::Raw(value);
+  writer.AddKey(key, 9, list);
+}
+
+void AddTokenizer(const std::filesystem::path& file, GgufWriter& writer) {
+  std::ifstream stream(file);
+  const nlohmann::json root = nlohmann::json::parse(stream);
+  std::vector<std::string> tokens;
+  const auto set = [&](size_t id, const std::string& token) {
+    tokens.resize(std::max(tokens.size(), id + 1));
+    tokens[id] = token;
+  };
+  for (const auto& [token, id] : root.at("model").at("vocab").items()) set(id, token);
+  for (const nlohmann::json& added : root.at("added_tokens")) set(added.at("id"), added.at("content"));
+  std::vector<std::string> merges;
+  for (const nlohmann::json& merge : root.at("model").at("merges")) {
+    merges.push_back(merge[0].get<std::string>() + " " + merge[1].get<std::string>());
+  }
+  writer.AddString("tokenizer.ggml.model", "gemma4");
+  writer.AddStrings("tokenizer.ggml.tokens", tokens);
+  writer.AddStrings("tokenizer.ggml.merges", merges);
+  writer.AddU32("tokenizer.ggml.bos_token_id", 2);
+  writer.AddU32("tokenizer.ggml.padding_token_id", 0);
+  writer.AddU32("tokenizer.ggml.eos_token_id", 16);
+}
+
+// Of variants with two kinds of layers and no per-layer embeddings.
+void AddTextKeys(const TextConfig& config, GgufWriter& writer) {
+  const auto u32 = [&](const std::string& key, int value) {
+    writer.AddU32("gemma4." + key, static_cast<uint32_t>(value));
+  };
+  writer.AddString("general.architecture", "gemma4");
+  u32("block_count", config.num_layers());
+  u32("context_length", config.max_positions);
+  u32("embedding_length", config.hidden_size);
+  u32("feed_forward_length", config.layers[0].mlp_width);
+  u32("attention.head_count", config.num_heads);
+  u32("attention.sliding_window", config.sliding_window);
+  u32("embedding_length_per_layer_input", 0);
+  std::vector<int32_t> kv_heads;
+  std::vector<uint8_t> is_sliding;
+  for (const LayerConfig& layer : config.layers) {
+    const bool sliding = layer.kind == AttentionKind::kSliding;
+    kv_heads.push_back(layer.num_kv_heads);
+    is_sliding.push_back(sliding ? 1 : 0);
+  }
+  AddList("gemma4.attention.head_count_kv", 5, kv_heads, writer);
+  AddList("gemma4.attention.sliding_window_pattern", 7, is_sliding, writer);
+  for (const LayerConfig& layer : {config.layers.front(), config.layers.back()}) {
+    const std::string suffix = layer.kind == AttentionKind::kSliding ? "_swa" : "";
+    for (const char* key : {"attention.key_length", "attention.value_length", "rope.dimension_count"}) {
+      u32(key + suffix, layer.head_dim);
+    }
+    writer.AddF32("gemma4.rope.freq_base" + suffix, static_cast<float>(config.ropes[layer.rope_idx].theta));
+  }
+  writer.AddF32("gemma4.attention.layer_norm_rms_epsilon", 1e-6F);
+  writer.AddF32("gemma4.final_logit_softcapping", 30);
+  if (config.experts) {
+    u32("expert_count", config.experts->num_experts);
+    u32("expert_used_count", config.experts->num_experts_per_token);
+    u32("expert_feed_forward_length", config.experts->width);
+  }
+}
+
+void AddMmprojKeys(const TextConfig& text, const VisionConfig& vision, GgufWriter& writer) {
+  const bool is_tower = vision.form == VisionForm::kTower;
+  const auto u32 = [&](const std::string& key, int value) {
+    writer.AddU32("clip.vision." + key, static_cast<uint32_t>(value));
+  };
+  writer.AddString("general.architecture", "clip");
+  writer.AddKey("clip.has_vision_encoder", 7, "\1");
+  writer.AddString("clip.vision.projector_type", is_tower ? "gemma4v" : "gemma4uv");
+  u32("embedding_length", vision.width);
+  u32("feed_forward_length", vision.mlp_width);
+  u32("block_count", vision.num_layers);
+  u32("attention.head_count", vision.num_heads);
+  u32("projection_dim", text.hidden_size);
+  u32("patch_size", 16);
+  writer.AddF32("clip.vision.attention.layer_norm_epsilon", 1e-6F);
+  if (text.audio == EncoderKind::kDirectProjection) {
+    writer.AddKey("clip.has_audio_encoder", 7, "\1");
+    writer.AddString("clip.audio.projector_type", "gemma4ua");
+  }
+}
+
+}  // namespace
+
+GgufVariant::GgufVariant(const std::string& name) {
+  const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / name;
+  const TextConfig config = ReadTextConfig(folder / "config.json");
+  const auto source = OpenSafetensors(folder);
+  GgufWriter text;
+  GgufWriter mmproj;
+  AddTextKeys(config, text);
+  AddTokenizer(folder / "tokenizer.json", text);
+  AddMmprojKeys(config, ReadVisionConfig(folder / "config.json").value(), mmproj);
+  for (const std::string& tensor : source->Names()) {
+    if (tensor.starts_with("model.language_model.")) {
+      AddTextTensor(Renamed(tensor, kTextRules), *source->Find(tensor), text);
+    } else {
+      AddMmprojTensor(Renamed(tensor, kMmprojRules), *source->Find(tensor), mmproj);
+    }
+  }
+  folder_.Write("text.gguf", text.Bytes());
+  folder_.Write("mmproj.gguf", mmproj.Bytes());
+}
+
+}  // namespace percept

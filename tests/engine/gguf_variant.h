@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "tests/support/temp_folder.h"
+
+namespace percept {
+
+// A variant of the goldens as a converter writes it: text.gguf and mmproj.gguf in a folder of their own, with the
+// names, layouts and keys of the formats' description, not of the library's tables. Matrices stay BF16, the rest is
+// F32.
+class GgufVariant {
+ public:
+  explicit GgufVariant(const std::string& name);
+
+  std::filesystem::path text() const { return folder_.path() / "text.gguf"; }
+  std::filesystem::path mmproj() const { return folder_.path() / "mmproj.gguf"; }
+
+ private:
+  TempFolder folder_;
+};
+
+}  // namespace percept

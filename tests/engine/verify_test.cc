@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/verify.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "kernels/weights/safetensors.h"
+#include "tests/engine/engine_fixture.h"
+#include "tests/support/safetensors_bytes.h"
+
+namespace percept {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+struct Verdict {
+  std::vector<std::string> problems, passed;
+};
+
+Verdict Verify(const std::filesystem::path& path) {
+  Verdict verdict;
+  verdict.problems = VerifyModel(path, {}, [&](const std::string& part) { verdict.passed.push_back(part); });
+  return verdict;
+}
+
+// Writes the checkpoint's weights anew, the bytes of one tensor replaced by `byte` from `begin` on.
+void Spoil(const SmallCheckpoint& checkpoint, const std::string& name, size_t begin, char byte) {
+  SafetensorsWriter writer;
+  {
+    const auto source = OpenSafetensors(checkpoint.path());
+    for (const TensorEntry& entry : source->entries()) {
+      std::string bytes(static_cast<const char*>(source->Find(entry.name)->bytes),
+                        static_cast<size_t>(entry.size_bytes()));
+      if (entry.name == name) std::memset(bytes.data() + begin, byte, bytes.size() - begin);
+      writer.Add(entry.name, entry.dtype, entry.shape, bytes);
+    }
+  }
+  checkpoint.folder().Write("model.safetensors", writer.Bytes());
+}
+
+constexpr const char* kTensor = "model.language_model.layers.3.mlp.up_proj.weight";
+
+TEST(VerifyTest, AWholeCheckpointPassesEveryPart) {
+  const Verdict verdict = Verify(EmbeddedModelDir());
+  EXPECT_THAT(verdict.problems, IsEmpty());
+  EXPECT_THAT(verdict.passed,
+              ElementsAre(HasSubstr("files: 603 tensors"), HasSubstr("all values finite"), HasSubstr("tokenizer: "),
+                          HasSubstr("shapes: "), HasSubstr("prompt: "), HasSubstr("picture: 4 soft tokens")));
+}
+
+TEST(VerifyTest, AValueThatIsNoNumberIsNamed) {
+  const SmallCheckpoint checkpoint;
+  Spoil(checkpoint, kTensor, 2 * (64 + 3), '\xFF');
+  EXPECT_THAT(Verify(checkpoint.path()).problems,
+              ElementsAre(HasSubstr("model.safetensors: tensor '" + std::string(kTensor) +
+                                    "' holds a value that is no finite number, in row 1 at 3")));
+}
+
+TEST(VerifyTest, AHoleIsNamed) {
+  const SmallCheckpoint checkpoint;
+  Spoil(checkpoint, kTensor, 0, '\0');
+  EXPECT_THAT(Verify(checkpoint.path()).problems,
+              ElementsAre(HasSubstr("tensor '" + std::string(kTensor) + "' holds nothing but zeros")));
+}
+
+TEST(VerifyTest, WhatTheCheckpointLacksIsNamed) {
+  const SmallCheckpoint checkpoint;
+  checkpoint.Edit("config.json", "\"num_hidden_layers\": 10", "\"num_hidden_layers\": 11");
+  EXPECT_THAT(Verify(checkpoint.path()).problems, ElementsAre(HasSubstr("config.json")));
+  checkpoint.Remove("config.json");
+  EXPECT_THAT(Verify(checkpoint.path()).problems, ElementsAre(HasSubstr("no config.json")));
+}
+
+}  // namespace
+}  // namespace percept
