@@ -11,6 +11,7 @@
 
 #include "cli/command.h"
 #include "cli/measure.h"
+#include "cli/output_check.h"
 #include "cli/quantity.h"
 #include "cli/run_report.h"
 #include "cli/set_flags.h"
@@ -41,6 +42,9 @@ graph::Arguments ArgumentsFor(const Flags& flags) {
     const bool can_stand_in = param.type == graph::ParamType::kPath || param.type == graph::ParamType::kString;
     if (param.required && can_stand_in && arguments.values.count(param.name) == 0) {
       arguments.values[param.name] = {"<" + param.name + ">"};
+      for (const char* part : {".dir", ".stem"}) {
+        arguments.parts[param.name + part] = "<" + param.name + part + ">";
+      }
     }
   }
   GiveModelTo(&arguments, flags.runtime);
@@ -135,6 +139,7 @@ void PrintCheckJson(const graph::CheckedGraph& graph, const nodes::ModelFiles& r
 
 int RunCheck(const Flags& flags) {
   const graph::CheckedGraph graph = CheckPipeline(flags);
+  CheckOutputs(graph, flags.file, flags.runtime.ToModelFiles().model);
   std::optional<Measured> measured;
   int exit_code = kAllDone;
   if (!flags.measure.empty()) {

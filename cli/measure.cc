@@ -49,7 +49,6 @@ void FillInput(const graph::PipelineDefinition& pipeline, const std::vector<std:
     }
   }
   arguments->values[kInput] = inputs;
-  arguments->parts["input.page"] = "1";
 }
 
 Measured Measure(const graph::CheckedGraph& graph, const std::vector<std::string>& inputs, const RuntimeFlags& flags) {

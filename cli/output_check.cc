@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "kernels/core/error.h"
 #include "nodes/file_uses.h"
@@ -70,6 +71,14 @@ void CheckOutput(const std::string& output, const std::vector<std::string>& inpu
     return;
   }
   CheckFolder(output);
+}
+
+void CheckOutputs(const graph::CheckedGraph& graph, const std::filesystem::path& pipeline,
+                  const std::filesystem::path& model) {
+  nodes::FileUses uses;
+  uses.Add(pipeline, "the pipeline");
+  uses.Add(model, "the model");
+  nodes::CheckOutputs(graph, std::move(uses));
 }
 
 }  // namespace percept::cli

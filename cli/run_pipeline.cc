@@ -9,13 +9,13 @@
 #include <vector>
 
 #include "cli/interrupts.h"
+#include "cli/output_check.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/run_report.h"
 #include "cli/standard_output.h"
 #include "graph/config/checked_graph.h"
 #include "graph/run/graph.h"
-#include "nodes/file_uses.h"
 #include "nodes/register_nodes.h"
 
 namespace percept::cli {
@@ -41,10 +41,7 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   graph::Registry registry;
   nodes::RegisterNodes(&registry);
   const graph::CheckedGraph checked = graph::CheckFile(file.string(), registry, arguments);
-  nodes::FileUses uses;
-  uses.Add(file, "the pipeline");
-  uses.Add(options.default_model, "the model");
-  nodes::CheckOutputs(checked, std::move(uses));
+  CheckOutputs(checked, file, options.default_model);
   NoteUnwritten(checked);
   const auto input = arguments.values.find("input");
   Progress progress(SinkNames(checked), input == arguments.values.end() ? 0 : input->second.size());

@@ -74,6 +74,9 @@ void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
       throw graph::DefinitionError(written.position,
                                    "'" + written.node + "' would write " + written.file.string() + ", which is " + use);
     }
+    if (written.file != "-") {
+      uses.Add(written.file, "what '" + written.node + "' writes");
+    }
   }
 }
 

@@ -42,8 +42,8 @@ class FileUses {
   std::map<std::string, std::string> uses_;  // by key
 };
 
-// Throws DefinitionError, at the sink's parameter, where a file that the graph writes is one that it reads, or one of
-// `uses`. Changes nothing.
+// Throws DefinitionError, at the sink's parameter, where a file that the graph writes is one that it reads, that
+// another of its sinks writes, or one of `uses`. Changes nothing.
 void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses);
 
 }  // namespace percept::nodes

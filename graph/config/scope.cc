@@ -119,8 +119,9 @@ std::string Scope::ReferenceText(const std::string& reference, const Position& u
   const std::string part = reference.substr(dot + 1);
   if (part == "stem") return path.stem().string();
   if (part == "dir") return path.has_parent_path() ? path.parent_path().string() : ".";
-  throw DefinitionError(
-      used_at, "'${" + reference + "}': a path has no part '" + part + "'" + NearestNames(part, {"dir", "stem"}));
+  if (part == "page") return "1";
+  throw DefinitionError(used_at, "'${" + reference + "}': a path has no part '" + part + "'" +
+                                     NearestNames(part, {"dir", "page", "stem"}));
 }
 
 const Value* Scope::WholeList(const Value& value) {

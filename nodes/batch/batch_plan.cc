@@ -145,18 +145,27 @@ void BatchPlan::AddReads(const std::vector<BatchInput>& inputs, FileUses* uses) 
 }
 
 void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUses& uses) {
-  std::map<std::string, std::string> writers;  // by FileKey
+  struct Writer {
+    std::string input, node;
+  };
+  std::map<std::string, Writer> writers;  // by FileKey
   for (const BatchInput& input : inputs) {
     for (const PlannedOutput& output : FilesOf(input).outputs) {
       if (const std::string use = uses.UseOf(output.file); !use.empty()) {
         throw ArgumentError("the input " + input.name + " would write " + output.file.string() + ", which is " + use);
       }
       const std::string key = FileKey(output.file);
-      const auto [writer, is_first] = writers.emplace(key, input.name);
-      if (!is_first && !key.empty()) {
-        throw ArgumentError("the inputs " + writer->second + " and " + input.name + " would both write " +
-                            output.file.string() + ": name it after ${input.stem} or ${input.dir}");
+      const auto [found, is_first] = writers.emplace(key, Writer{input.name, output.node});
+      if (is_first || key.empty()) {
+        continue;
       }
+      const Writer& writer = found->second;
+      if (writer.input == input.name) {
+        throw ArgumentError("for the input " + input.name + ", '" + output.node + "' would write " +
+                            output.file.string() + ", which is what '" + writer.node + "' writes");
+      }
+      throw ArgumentError("the inputs " + writer.input + " and " + input.name + " would both write " +
+                          output.file.string() + ": name it after ${input.stem} or ${input.dir}");
     }
   }
 }

@@ -184,6 +184,44 @@ nodes:
   EXPECT_EQ(std::filesystem::file_size(picture), 9U);
 }
 
+TEST(Check, RefusesTheOutputsThatRunRefuses) {
+  const TempFolder folder;
+  const auto refusal = [&](const std::string& verb, const std::string& first, const std::string& second) {
+    const std::string file = folder
+                                 .Write("two.yaml",
+                                        "percept: 1\nparams:\n  input: { type: path, required: true }\n"
+                                        "  output: { type: path, required: true }\nnodes:\n"
+                                        "  say: { type: source.script, text: hello, count: 1, interval: 1s }\n"
+                                        "  out: { type: sink.text, in: say, path: \"" +
+                                            first +
+                                            "\" }\n"
+                                            "  lines: { type: sink.jsonl, in: say, path: \"" +
+                                            second + "\" }\n")
+                                 .string();
+    std::vector<std::string> words = {verb, file};
+    if (verb == "run") {
+      words.insert(words.end(), {"--set", "input=in/x", "--set", "output=out/x"});
+    }
+    const Outcome outcome = RunProgram(words);
+    EXPECT_EQ(outcome.exit_code, outcome.err.empty() ? 0 : 2);
+    return outcome.err;
+  };
+  const std::string path = (folder.path() / "a.txt").string();
+  std::filesystem::create_symlink("a.txt", folder.path() / "link");
+  const std::string link = (folder.path() / "link").string(), pipeline = (folder.path() / "two.yaml").string();
+  const std::string start = "percept: " + pipeline + ":8:45: 'lines' would write ";
+  const std::string twice = start + link + ", which is what 'out' writes\n";
+  const std::string itself = start + pipeline + ", which is the pipeline\n";
+  for (const char* verb : {"check", "run"}) {
+    EXPECT_EQ(refusal(verb, path, link), twice);
+    EXPECT_EQ(refusal(verb, path, pipeline), itself);
+  }
+  EXPECT_EQ(refusal("check", "${output}", "${output}"), start + "<output>, which is what 'out' writes\n");
+  // What is not given yet is taken to be of no known place.
+  EXPECT_EQ(refusal("check", "${input.dir}/a.txt", "${output.dir}/a.txt"), "");
+  EXPECT_EQ(refusal("check", "-", "-"), "");
+}
+
 TEST(Run, ARunThatFailsSaysWhatBecameOfItsRows) {
   const TempFolder folder;
   const std::string output = folder.Write("out.txt", "old").string(), pipeline = (folder.path() / "p.yaml").string();

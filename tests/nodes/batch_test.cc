@@ -315,6 +315,13 @@ TEST_F(BatchTest, WhatNodesReadIsNotWritten) {
   EXPECT_EQ(Refusal({"a"}), "the input a would write " + picture + ", which is what 'mask' reads");
 }
 
+TEST_F(BatchTest, OneInputGivesTwoSinksTwoFiles) {
+  options_.pipeline_text += "  lines: { type: sink.jsonl, in: read.record, path: \"${output}\" }\n";
+  SetOutput("${input.stem}.txt");
+  EXPECT_EQ(Refusal({"a"}),
+            "for the input a, 'lines' would write " + Folder() + "/out/a.txt, which is what 'out' writes");
+}
+
 TEST_F(BatchTest, TwoNamesOfOneFileAreNotTwoOutputs) {
   SetOutput("${input.stem}");
   folder_.Write("out/a", "old");
