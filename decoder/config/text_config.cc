@@ -319,11 +319,15 @@ TextConfig ReadTextConfig(const std::filesystem::path& file) {
 }
 
 void RequireSupported(const TextConfig& config, const std::string& file) {
+  if (config.drafter) {
+    throw CheckpointError(file +
+                          ": a drafter (backbone_hidden_size), which reads the keys and values of another model and "
+                          "answers nothing by itself: name it as the drafter of that model");
+  }
   std::vector<std::string> missing;
   if (config.bidirectional == BidirectionalAttention::kAll) {
     missing.push_back("bidirectional attention (use_bidirectional_attention 'all')");
   }
-  if (config.drafter) missing.push_back("drafting for another model (backbone_hidden_size)");
   if (!config.weight_compression.empty()) {
     missing.push_back("compressed weights (quant_method '" + config.weight_compression + "')");
   }

@@ -123,7 +123,8 @@ struct TextConfig {
 TextConfig ParseTextConfig(std::string_view json, const std::string& file);
 TextConfig ReadTextConfig(const std::filesystem::path& file);
 
-// Throws CheckpointError that lists every mechanism of the configuration that this program cannot run.
+// Throws CheckpointError that lists every mechanism of the configuration that this program cannot run, and for a
+// drafter, which is no model by itself (RequireDrafterFor).
 void RequireSupported(const TextConfig& config, const std::string& file);
 
 }  // namespace percept

@@ -61,8 +61,8 @@ void Attention(const ForwardPass& pass, int layer_idx, ConstMatrixView y, Matrix
     const auto key_ranges = act.rows.key_ranges(layer.kind)
                                 .subspan(static_cast<size_t>(segment.first_row), static_cast<size_t>(segment.num_rows));
     ops::Attention(pass.context, q.Rows(segment.first_row, segment.num_rows), pass.config.num_heads,
-                   segment.cache->View(layer_idx), key_ranges, attended.Rows(segment.first_row, segment.num_rows),
-                   act.scratch);
+                   segment.cache->View(pass.kv_layer_idx(layer_idx)), key_ranges,
+                   attended.Rows(segment.first_row, segment.num_rows), act.scratch);
   }
   pass.Show(ForwardStage::kAttentionOutput, layer_idx, attended);
   ops::Linear(pass.context, weights.o_proj, attended, out, act.scratch);

@@ -19,6 +19,11 @@ enum class ForwardStage {
   kExpertsOutput,        // [rows, hidden] their weighted sum, before its norm
   kLayerOutput,          // [rows, hidden] the stream after the layer, layer_scalar included
   kFinalNorm,            // [output rows, hidden]
+  // Of a drafter, whose decoder input is the first projection's output.
+  kDraftInput,      // [rows, 2 * backbone] embedding, then hidden state
+  kDraftHidden,     // [rows, backbone] what the next token is drafted from
+  kCentroidLogits,  // [rows, centroids]
+  kDraftLogits,     // [rows, vocab]; with centroids [1, scored ids] row after row, best centroid first
 };
 
 // Looks into a forward pass, for comparisons with reference tensors. While one is given, all rows run through all

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+
 #include "decoder/config/text_config.h"
 #include "decoder/model/forward_observer.h"
 #include "decoder/model/weights.h"
@@ -18,9 +20,17 @@ struct ForwardPass {
   const TextWeights& weights;
   Activations& activations;
   ForwardObserver* observer = nullptr;
+  // [AttentionKind] of a drafter: the layers of its target that it reads.
+  std::array<int, 2> target_kv_layers = {};
 
   const LayerConfig& layer_config(int layer_idx) const { return config.layers[static_cast<size_t>(layer_idx)]; }
   const LayerWeights& layer_weights(int layer_idx) const { return weights.layers[static_cast<size_t>(layer_idx)]; }
+  // The layer, in the caches' model, whose keys and values a layer attends to.
+  int kv_layer_idx(int layer_idx) const {
+    const LayerConfig& layer = layer_config(layer_idx);
+    return layer.kv_layer_idx == TextConfig::kTargetKv ? target_kv_layers[static_cast<size_t>(layer.kind)]
+                                                       : layer.kv_layer_idx;
+  }
   float eps() const { return static_cast<float>(config.rms_norm_eps); }
   int64_t num_rows() const { return activations.rows.num_rows(); }
 

@@ -93,9 +93,7 @@ void StepRows::Plan(std::span<const Segment> segments) {
   RequireWithin(num_rows, limits_.max_rows, "rows");
   RequireWithin(num_output_rows, limits_.max_output_rows, "output rows");
 
-  segments_.clear();
-  output_rows_.clear();
-  num_rows_ = 0;
+  Clear();
   for (const Segment& segment : segments) {
     const int64_t rows = static_cast<int64_t>(segment.ids.size());
     segments_.push_back({segment.cache, num_rows_, rows, segment.num_output_rows, segment.cache->num_positions()});
@@ -106,6 +104,32 @@ void StepRows::Plan(std::span<const Segment> segments) {
     }
   }
   PlaceRows();
+}
+
+void StepRows::PlanBehind(std::span<KvCache* const> caches) {
+  const auto num_rows = static_cast<int64_t>(caches.size());
+  RequireWithin(num_rows, limits_.max_segments, "segments");
+  RequireWithin(num_rows, limits_.max_rows, "rows");
+  for (const KvCache* cache : caches) {
+    if (cache->num_positions() == 0) {
+      Refuse("nothing to draft from in an empty KV cache");
+    }
+    RequireWithin(cache->num_positions(), limits_.max_positions, "tokens in a sequence");
+  }
+  Clear();
+  rows_see_themselves_ = false;
+  for (KvCache* cache : caches) {
+    segments_.push_back({cache, num_rows_, 1, 0, cache->num_positions()});
+    runs_[static_cast<size_t>(num_rows_++)] = {};
+  }
+  PlaceRows();
+}
+
+void StepRows::Clear() {
+  segments_.clear();
+  output_rows_.clear();
+  num_rows_ = 0;
+  rows_see_themselves_ = true;
 }
 
 // Soft rows that follow each other are one run, also where they came in several pieces.
@@ -175,7 +199,8 @@ ops::KeyRange StepRows::KeysOf(AttentionKind kind, size_t row) const {
   const int64_t position = positions_[row];
   const int64_t window = config_.sliding_window;
   const bool is_sliding = kind == AttentionKind::kSliding;
-  const ops::KeyRange causal{is_sliding ? std::max<int64_t>(0, position - window + 1) : 0, position + 1};
+  const ops::KeyRange causal{is_sliding ? std::max<int64_t>(0, position - window + 1) : 0,
+                             position + (rows_see_themselves_ ? 1 : 0)};
   const ops::KeyRange& run = runs_[row];
   if (run.begin == run.end) {
     return causal;

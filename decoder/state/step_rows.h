@@ -41,6 +41,9 @@ class StepRows {
   // Takes the rows of the segments. Throws ArgumentError when they do not fit the limits or a cache's room, when two of
   // them share a cache, or when soft rows do not lie on placeholders.
   void Plan(std::span<const Segment> segments);
+  // One row behind what each cache holds, at least one position, which sees those positions and not itself: a drafter's
+  // (spec text-decoder 6.1). Nothing will be stored for it. Throws ArgumentError when they do not fit the limits.
+  void PlanBehind(std::span<KvCache* const> caches);
   // Drops all rows but each segment's output rows.
   void KeepOutputRows();
   // For every row that KeepOutputRows will keep, in order: its row index now. [num_output_rows]
@@ -55,6 +58,7 @@ class StepRows {
  private:
   void CheckSegment(const Segment& segment, std::span<const Segment> before) const;
   void CheckSoftRows(const Segment& segment) const;
+  void Clear();
   void FindRuns(const Segment& segment, const SegmentRows& rows);
   void PlaceRows();
   ops::KeyRange KeysOf(AttentionKind kind, size_t row) const;
@@ -63,6 +67,7 @@ class StepRows {
   StepLimits limits_;
   std::vector<std::vector<float>> frequencies_;  // [ropes][head_dim / 2]
   int64_t num_rows_ = 0;
+  bool rows_see_themselves_ = true;
   std::vector<SegmentRows> segments_;
   std::vector<int64_t> output_rows_;
   std::vector<int64_t> positions_;                        // [rows]

@@ -53,22 +53,47 @@ std::string NearestNames(std::string_view name, const std::vector<std::string>& 
 
 }  // namespace
 
-ConstTensor ClaimList::Claim(std::string_view name, const Shape& shape) {
-  const auto fail = [&](const std::string& reason) {
-    throw CheckpointError(source_.FileOf(name) + ": tensor '" + std::string(name) + "' " + reason);
-  };
+void ClaimList::Fail(std::string_view name, const std::string& reason) const {
+  throw CheckpointError(source_.FileOf(name) + ": tensor '" + std::string(name) + "' " + reason);
+}
+
+const ConstTensor& ClaimList::Find(std::string_view name, const Shape& shape, bool (*is_type)(DType),
+                                   const char* types) const {
   const ConstTensor* tensor = source_.Find(name);
   if (tensor == nullptr) {
-    fail("is missing" + NearestNames(name, source_.Names()));
+    Fail(name, "is missing" + NearestNames(name, source_.Names()));
   }
-  if (!IsReal(tensor->dtype)) {
-    fail("has dtype " + std::string(Traits(tensor->dtype).name) + ", expected a real type (F32, BF16, F16, blocks)");
+  if (!is_type(tensor->dtype)) {
+    Fail(name, "has dtype " + std::string(Traits(tensor->dtype).name) + ", expected " + types);
   }
   if (!(tensor->shape == shape)) {
-    fail("has shape " + tensor->shape.ToString() + ", expected " + shape.ToString());
+    Fail(name, "has shape " + tensor->shape.ToString() + ", expected " + shape.ToString());
   }
-  claimed_.emplace(name);
   return *tensor;
+}
+
+ConstTensor ClaimList::Claim(std::string_view name, const Shape& shape) {
+  const ConstTensor& tensor = Find(name, shape, IsReal, "a real type (F32, BF16, F16, blocks)");
+  claimed_.emplace(name);
+  return tensor;
+}
+
+std::vector<int32_t> ClaimList::ClaimIds(std::string_view name, const Shape& shape, int32_t limit) {
+  const auto is_integer = [](DType dtype) { return dtype == DType::kI64 || dtype == DType::kI32; };
+  const ConstTensor& tensor = Find(name, shape, is_integer, "integers (I64, I32)");
+  claimed_.emplace(name);
+  std::vector<int32_t> ids;
+  ids.reserve(static_cast<size_t>(shape.elements()));
+  for (int64_t i = 0; i < shape.elements(); ++i) {
+    const int64_t id = tensor.dtype == DType::kI64 ? static_cast<const int64_t*>(tensor.bytes)[i]
+                                                   : static_cast<const int32_t*>(tensor.bytes)[i];
+    if (id < 0 || id >= limit) {
+      Fail(name,
+           "holds " + std::to_string(id) + " at " + std::to_string(i) + ", expected 0 to " + std::to_string(limit - 1));
+    }
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  return ids;
 }
 
 std::vector<float> ClaimList::ClaimFloats(std::string_view name, const Shape& shape) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <set>
 #include <string>
@@ -25,6 +26,8 @@ class ClaimList {
   bool Has(std::string_view name) const { return source_.Find(name) != nullptr; }
   // A vector or scalar (norm weights, bounds) as floats.
   std::vector<float> ClaimFloats(std::string_view name, const Shape& shape);
+  // A table of token ids, stored as I64 or I32. Throws as Claim, and for a value outside [0, limit).
+  std::vector<int32_t> ClaimIds(std::string_view name, const Shape& shape, int32_t limit);
   // Marks every tensor that satisfies the predicate as known and unused (spec: tensors to ignore).
   void Ignore(const std::function<bool(std::string_view name)>& predicate);
   void ReleasePages(std::string_view name) const { source_.ReleasePages(name); }
@@ -33,6 +36,9 @@ class ClaimList {
   void RequireAllClaimed() const;
 
  private:
+  const ConstTensor& Find(std::string_view name, const Shape& shape, bool (*is_type)(DType), const char* types) const;
+  [[noreturn]] void Fail(std::string_view name, const std::string& reason) const;
+
   const TensorSource& source_;
   std::set<std::string, std::less<>> claimed_;
 };

@@ -304,7 +304,8 @@ std::string Refusal(const TextConfig& config) {
 }
 
 TEST(RequireSupported, NamesEveryMechanism) {
-  EXPECT_THAT(Refusal(Read("e2b-drafter")), HasSubstr("drafting for another model (backbone_hidden_size)"));
+  EXPECT_THAT(Refusal(Read("e2b-drafter")),
+              HasSubstr("a drafter (backbone_hidden_size), which reads the keys and values of another model"));
   nlohmann::json config = ReadJson(ConfigFile("e2b"));
   config["quantization_config"] = {{"quant_method", "compressed-tensors"}};
   EXPECT_THAT(Refusal(Parse(config)), HasSubstr("compressed weights (quant_method 'compressed-tensors')"));

@@ -69,6 +69,24 @@ TEST_F(ClaimListTest, AnotherShapeOrDTypeIsRefused) {
                   HasSubstr("'model.ids' has dtype I32, expected a real type (F32, BF16, F16, blocks)")));
 }
 
+TEST_F(ClaimListTest, IdsAreIntegersWithinTheVocabulary) {
+  SafetensorsWriter writer;
+  const int32_t narrow[] = {7, 0};
+  const int64_t wide[] = {1, 8, int64_t{1} << 32};
+  writer.Add("narrow", "I32", {2}, {reinterpret_cast<const char*>(narrow), sizeof(narrow)});
+  writer.Add("wide", "I64", {3}, {reinterpret_cast<const char*>(wide), sizeof(wide)});
+  writer.AddF32("reals", {1}, {1.0f});
+  const std::unique_ptr<SafetensorsSource> source = OpenSafetensors(folder_.Write("ids.safetensors", writer.Bytes()));
+  ClaimList claims(*source);
+  EXPECT_THAT(claims.ClaimIds("narrow", {2}, 8), ElementsAre(7, 0));
+  EXPECT_THAT([&] { claims.ClaimIds("narrow", {2}, 7); },
+              ThrowsMessage<CheckpointError>(HasSubstr("tensor 'narrow' holds 7 at 0, expected 0 to 6")));
+  EXPECT_THAT([&] { claims.ClaimIds("wide", {3}, 9); },
+              ThrowsMessage<CheckpointError>(HasSubstr("tensor 'wide' holds 4294967296 at 2, expected 0 to 8")));
+  EXPECT_THAT([&] { claims.ClaimIds("reals", {1}, 8); },
+              ThrowsMessage<CheckpointError>(HasSubstr("'reals' has dtype F32, expected integers (I64, I32)")));
+}
+
 TEST_F(ClaimListTest, TensorsNobodyClaimedAreListed) {
   ClaimList claims(*source_);
   claims.Claim("model.norm.weight", {3});
