@@ -71,7 +71,7 @@ void BM_Load(benchmark::State& state, const std::string& json) {
 }
 
 void Register(const Tokenizer& tokenizer, const std::string& json) {
-  const auto add = [](const char* name, auto body) {
+  const auto add = [](const char* name, const auto& body) {
     benchmark::RegisterBenchmark(name, body)->UseRealTime()->Unit(benchmark::kMillisecond);
   };
   add("load", [&json](benchmark::State& state) { BM_Load(state, json); });

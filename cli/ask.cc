@@ -18,6 +18,7 @@
 #include "kernels/weights/json_section.h"
 #include "nodes/runtime.h"
 #include "nodes/source/picture_decoder.h"
+#include "nodes/source/sound_decoder.h"
 
 namespace percept::cli {
 namespace {
@@ -25,6 +26,7 @@ namespace {
 struct Flags {
   std::string question;
   std::vector<std::string> images;
+  std::vector<std::string> sounds;
   std::string system;
   bool thinking = false;
   int budget = 0;
@@ -50,6 +52,19 @@ std::vector<nodes::DecodedPicture> ReadPictures(const Flags& flags) {
   return pictures;
 }
 
+// No longer than the model takes.
+std::vector<nodes::AudioChunk> ReadSounds(const Flags& flags, const Model& model) {
+  std::vector<nodes::AudioChunk> sounds;
+  for (const std::string& file : flags.sounds) {
+    try {
+      sounds.push_back(nodes::DecodeSoundFile(file, MaxClipSamples(model.processor())));
+    } catch (const InputError& error) {
+      throw InputError(file + ": " + error.what());
+    }
+  }
+  return sounds;
+}
+
 // What --choice or --schema say; null: neither was given.
 std::shared_ptr<const Automaton> FormOf(const Flags& flags) {
   try {
@@ -62,8 +77,14 @@ std::shared_ptr<const Automaton> FormOf(const Flags& flags) {
   }
 }
 
-// The pictures come first, as the model cards say. They outlive the request.
-GenerateRequest RequestOf(const Flags& flags, const std::vector<nodes::DecodedPicture>& pictures, const Model& model,
+// What the files hold that go with a question.
+struct Media {
+  std::vector<nodes::AudioChunk> sounds;
+  std::vector<nodes::DecodedPicture> pictures;
+};
+
+// The pictures come first and the sounds last, as the model cards say. They outlive the request.
+GenerateRequest RequestOf(const Flags& flags, const Media& media, const Model& model,
                           std::shared_ptr<const Automaton> form) {
   GenerateRequest request{.enable_thinking = flags.thinking,
                           .budget = flags.budget,
@@ -76,11 +97,15 @@ GenerateRequest RequestOf(const Flags& flags, const std::vector<nodes::DecodedPi
   if (!flags.system.empty()) {
     request.messages.push_back({.role = Role::kSystem, .content = flags.system});
   }
-  std::vector<ChatPart> content(pictures.size(), MediaKind::kImage);
+  std::vector<ChatPart> content(media.pictures.size(), MediaKind::kImage);
   content.emplace_back(flags.question);
+  content.insert(content.end(), media.sounds.size(), MediaKind::kAudio);
   request.messages.push_back({.content = std::move(content)});
-  for (const nodes::DecodedPicture& picture : pictures) {
+  for (const nodes::DecodedPicture& picture : media.pictures) {
     request.pictures.push_back(picture.pixels.view());
+  }
+  for (const nodes::AudioChunk& sound : media.sounds) {
+    request.sounds.emplace_back(sound.samples);
   }
   return request;
 }
@@ -92,12 +117,16 @@ int Report(const Generation& generation) {
     case FinishReason::kLength:
       spdlog::warn("the answer is cut after {} tokens", generation.stats.num_output_tokens);
       return kAllDone;
+    case FinishReason::kContextFull:
+      spdlog::warn("the answer is cut: {}", generation.failure);
+      return kAllDone;
     case FinishReason::kLoop:
       spdlog::warn("the answer went round in a loop and is cut after {} tokens", generation.stats.num_output_tokens);
       return kAllDone;
     case FinishReason::kCancelled:
       spdlog::error("{}", kCancelled);
       return kStopped;
+    case FinishReason::kExpired:
     case FinishReason::kFailed:
       break;
   }
@@ -111,9 +140,16 @@ int Ask(const Flags& flags) {
   std::shared_ptr<const Automaton> form = FormOf(flags);
   nodes::Runtime runtime(flags.runtime.ToOptions());
   Model& model = runtime.OpenModel("");
+  if (!flags.images.empty()) {
+    RequireTakes(model.card(), MediaKind::kImage);
+  }
+  if (!flags.sounds.empty()) {
+    RequireTakes(model.card(), MediaKind::kAudio);
+  }
   try {
-    const std::vector<nodes::DecodedPicture> pictures = ReadPictures(flags);
-    const GenerateRequest request = RequestOf(flags, pictures, model, std::move(form));
+    // A clip that is too long is refused before pictures take their time.
+    const Media media = {.sounds = ReadSounds(flags, model), .pictures = ReadPictures(flags)};
+    const GenerateRequest request = RequestOf(flags, media, model, std::move(form));
     std::stop_source stop;
     const auto request_stop = [&stop] { stop.request_stop(); };
     const Generation generation = interrupts.During({request_stop, request_stop}, [&] {
@@ -144,9 +180,13 @@ void AddSamplingFlags(CLI::App& verb, Flags* flags) {
 
 void AddAsk(CLI::App& app, Action* action) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* verb = app.add_subcommand("ask", "Ask a model, with pictures or without; the answer streams");
+  CLI::App* verb = app.add_subcommand("ask", "Ask a model, with pictures and sound or without; the answer streams");
   verb->add_option("question", flags->question, "what to ask")->required()->type_name("TEXT");
   verb->add_option("--image,-i", flags->images, "a picture, before the question; again for more")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--audio,-a", flags->sounds, "sound, after the question; again for more")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
@@ -172,8 +212,10 @@ void AddAsk(CLI::App& app, Action* action) {
       ->excludes(choices);
   AddSamplingFlags(*verb, flags.get());
   AddRuntimeFlags(*verb, &flags->runtime);
+  AddContextFlags(*verb, &flags->runtime);
   verb->footer(
-      "Examples:\n  percept ask \"What is a haiku?\"\n  percept ask -i before.png -i after.png \"What changed?\"");
+      "Examples:\n  percept ask \"What is a haiku?\"\n  percept ask -i before.png -i after.png \"What changed?\"\n"
+      "  percept ask -a note.m4a \"Transcribe the audio.\"");
   verb->callback([flags, action] { *action = [flags] { return Ask(*flags); }; });
 }
 

@@ -3,15 +3,19 @@
 
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
 #include "cli/interrupts.h"
+#include "cli/output_check.h"
 #include "cli/progress.h"
 #include "cli/run_log.h"
 #include "cli/set_flags.h"
@@ -162,18 +166,28 @@ void PrintJson(const nodes::BatchReport& report) {
 
 // The names of the inputs in quarantine, as --list reads them.
 void WriteFailed(const std::string& path, const nodes::BatchReport& report) {
-  std::ofstream file(path, std::ios::binary);
+  std::string names;
   for (const nodes::FailedInput& failed : report.failed) {
-    file << failed.name << "\n";
+    if (failed.name.find('\n') == std::string::npos) {
+      names += failed.name + "\n";
+    } else {
+      spdlog::warn("--failed {}: leaves out a name that takes more than one line: {}", path, failed.name);
+    }
   }
-  if (!file.flush()) {
-    throw Error("--failed " + path + ": cannot be written");
+  std::ofstream file(path, std::ios::binary);
+  if (!(file << names).flush()) {
+    throw Error("--failed " + path + ": cannot be written: " + std::generic_category().message(errno));
   }
 }
 
 int RunBatch(const Flags& flags) {
   if (flags.json && flags.merge == "-") {
     throw ArgumentError("--json and --merge - would both write standard output");
+  }
+  for (const auto& [flag, file] : {std::pair("--merge", &flags.merge), std::pair("--failed", &flags.failed)}) {
+    if (!file->empty()) {
+      CheckMayWrite(flag, *file);
+    }
   }
   Interrupts interrupts;
   nodes::RuntimeOptions runtime_options = flags.runtime.ToOptions();
@@ -184,14 +198,23 @@ int RunBatch(const Flags& flags) {
   RunLog log(progress);
   nodes::BatchOptions options = ToOptions(flags, &progress, &log);
   GiveModelTo(&options.arguments, flags.runtime);
+  const bool asks_to_resume = options.resume;
+  const std::string journal = options.journal.string();
   nodes::Runtime runtime(std::move(runtime_options));
   nodes::Batch batch(std::move(options), runtime);
+  for (const std::string& warning : batch.warnings()) {
+    spdlog::warn("{}", warning);
+  }
   if (!batch.why_uncut().empty()) {
     spdlog::info("an input that is interrupted will start over: {}", batch.why_uncut());
   }
+  if (asks_to_resume && !batch.had_journal()) {
+    spdlog::info("{}: there is no such journal yet: everything is begun anew", journal);
+  }
   progress.SetTotal(batch.num_inputs());
   const auto finish = [&] {
-    spdlog::info("finishing what is under way; once more to stop at once");
+    progress.Hide();
+    spdlog::info(kFinishing);
     batch.Stop();
   };
   const nodes::BatchReport report = interrupts.During({finish, [&] { batch.Cancel(); }}, [&] { return batch.Run(); });
@@ -239,6 +262,7 @@ void AddBatch(CLI::App& app, Action* action) {
   verb->add_option("--failed", flags->failed, "write the names of the inputs that failed, for --list")
       ->type_name("FILE");
   AddRuntimeFlags(*verb, &flags->runtime);
+  AddContextFlags(*verb, &flags->runtime);
   verb->footer(
       "Examples:\n"
       "  percept batch pipelines/ocr.yaml scans/ --set output='${input.dir}/${input.stem}.txt'\n"

@@ -2,33 +2,28 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
-#include <exception>
 #include <filesystem>
-#include <functional>
-#include <future>
 #include <iomanip>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/machine_rates.h"
 #include "cli/quantity.h"
 #include "cli/shipped_files.h"
 #include "engine/bench/random_model.h"
 #include "engine/bench/stage_timing.h"
 #include "engine/model.h"
-#include "graph/run/executor.h"
-#include "kernels/bench/machine_limits.h"
 #include "kernels/core/dtype.h"
-#include "kernels/core/error.h"
-#include "kernels/cpu/threads.h"
 #include "nodes/source/picture_decoder.h"
 
 namespace percept::cli {
 namespace {
+
+constexpr int64_t kReadingBytes = int64_t{2} << 30;
 
 struct Flags {
   RuntimeFlags runtime;
@@ -52,77 +47,6 @@ DType TypeOf(const std::string& name) {
   return *std::find_if(types.begin(), types.end(), [&](DType dtype) { return TypeName(dtype) == name; });
 }
 
-// What the machine can do, to compare the stages with: medians of what was measured before and after them.
-class Limits {
- public:
-  Limits(Isa isa, int num_repetitions) : products_(FastestProducts(isa)), num_repetitions_(num_repetitions) {}
-
-  void Measure() {
-    const MemoryReading memory;
-    for (int i = 0; i < num_repetitions_; ++i) {
-      const double seconds = SecondsOf([&] {
-        if (!memory.ReadOnce()) throw InternalError("memory was not read as it was written");
-      });
-      read_rates_.push_back(static_cast<double>(memory.size_bytes()) / seconds);
-      if (products_.run != nullptr) MeasureProducts();
-    }
-  }
-
-  double read_bytes_per_s() const { return Median(read_rates_); }
-  // 0 where nothing was to be run.
-  double ops_per_s() const { return product_rates_.empty() ? 0 : Median(product_rates_); }
-  std::string_view products() const { return products_.name; }
-
- private:
-  template <typename Function>
-  static double SecondsOf(const Function& function) {
-    const auto start = std::chrono::steady_clock::now();
-    function();
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
-  static double Median(std::vector<double> rates) {
-    std::nth_element(rates.begin(), rates.begin() + static_cast<std::ptrdiff_t>(rates.size() / 2), rates.end());
-    return rates[rates.size() / 2];
-  }
-
-  void MeasureProducts() {
-    const int64_t num_workers = NumWorkers();
-    const auto num_rounds = static_cast<int64_t>(1e10 / products_.ops_per_round);
-    const double seconds = SecondsOf(
-        [&] { ParallelForSlots(num_workers, num_workers, [&](int64_t, int64_t) { products_.run(num_rounds); }); });
-    product_rates_.push_back(static_cast<double>(num_workers * num_rounds) * products_.ops_per_round / seconds);
-  }
-
-  const ProductLoop products_;
-  const int num_repetitions_;
-  std::vector<double> read_rates_, product_rates_;
-};
-
-// Runs a function on a worker, where the loops of the kernels find the others, and waits for it.
-void RunOnWorker(graph::Executor& executor, const std::function<void()>& function) {
-  class FunctionTask : public graph::Task {
-   public:
-    explicit FunctionTask(const std::function<void()>& function_to_run) : function_(function_to_run) {}
-    void Run() noexcept override {
-      const std::shared_ptr<std::promise<void>> outlives_task = done;
-      try {
-        function_();
-        outlives_task->set_value();
-      } catch (...) {
-        outlives_task->set_exception(std::current_exception());
-      }
-    }
-    const std::shared_ptr<std::promise<void>> done = std::make_shared<std::promise<void>>();
-
-   private:
-    const std::function<void()>& function_;
-  };
-  FunctionTask task(function);
-  executor.Enqueue(task);
-  task.done->get_future().get();
-}
-
 StageTime TimeReading(const std::filesystem::path& image, int num_repetitions, int64_t pixel_limit) {
   StageTime stage{.name = "read", .unit = "pixels", .seconds = {}};
   for (int repetition = -1; repetition < num_repetitions; ++repetition) {
@@ -140,7 +64,7 @@ StageTime TimeReading(const std::filesystem::path& image, int num_repetitions, i
 
 double PerUnit(const StageTime& stage) { return stage.median_s() / static_cast<double>(stage.amount); }
 
-void PrintStage(const StageTime& stage, const std::vector<StageTime>& all, const Limits& limits) {
+void PrintStage(const StageTime& stage, const std::vector<StageTime>& all, const MachineRates& machine) {
   const double median_s = stage.median_s();
   std::cout << std::left << std::setw(12) << stage.name << std::right << std::setw(10) << Decimal(median_s * 1e3, 2)
             << std::setw(10) << Decimal(stage.fastest_s() * 1e3, 2) << std::setw(10)
@@ -148,14 +72,14 @@ void PrintStage(const StageTime& stage, const std::vector<StageTime>& all, const
             << Decimal(static_cast<double>(stage.amount) / median_s, 0) << " " << stage.unit << "/s";
   if (stage.flops > 0) {
     std::cout << ", " << Decimal(stage.flops / median_s / 1e9, 0) << " GFLOPS";
-    if (stage.name == "prompt" && limits.ops_per_s() > 0) {  // towers compute with wider types
-      std::cout << " (" << Decimal(100 * stage.flops / median_s / limits.ops_per_s(), 0) << " % of "
-                << limits.products() << ")";
+    if (stage.name == "prompt" && machine.ops_per_s() > 0) {  // towers compute with wider types
+      std::cout << " (" << Decimal(100 * stage.flops / median_s / machine.ops_per_s(), 0) << " % of "
+                << machine.products() << ")";
     }
   }
   if (stage.read_bytes > 0) {
     std::cout << ", " << Bytes(static_cast<int64_t>(stage.read_bytes / median_s)) << "/s of weights ("
-              << Decimal(100 * stage.read_bytes / median_s / limits.read_bytes_per_s(), 0) << " % of memory)";
+              << Decimal(100 * stage.read_bytes / median_s / machine.read_bytes_per_s(), 0) << " % of memory)";
   }
   if (stage.unit == "steps") {
     const auto one = std::find_if(all.begin(), all.end(), [](const StageTime& each) { return each.name == "decode"; });
@@ -164,10 +88,10 @@ void PrintStage(const StageTime& stage, const std::vector<StageTime>& all, const
   std::cout << "\n";
 }
 
-void PrintLimits(const Limits& limits) {
-  std::cout << "memory is read at " << Bytes(static_cast<int64_t>(limits.read_bytes_per_s())) << "/s";
-  if (limits.ops_per_s() > 0) {
-    std::cout << "; " << limits.products() << " products without memory: " << Decimal(limits.ops_per_s() / 1e9, 0)
+void PrintMachine(const MachineRates& machine) {
+  std::cout << "memory is read at " << Bytes(static_cast<int64_t>(machine.read_bytes_per_s())) << "/s";
+  if (machine.ops_per_s() > 0) {
+    std::cout << "; " << machine.products() << " products without memory: " << Decimal(machine.ops_per_s() / 1e9, 0)
               << " GOPS";
   }
   std::cout << "\n";
@@ -176,7 +100,7 @@ void PrintLimits(const Limits& limits) {
 int Measure(const Flags& flags) {
   nodes::RuntimeOptions options = flags.runtime.ToOptions();
   nodes::Runtime runtime(options);
-  std::optional<LoadedWeights> random;
+  std::unique_ptr<const LoadedWeights> random;
   StageTimingOptions timing;
   timing.num_prompt_tokens = flags.num_prompt_tokens;
   timing.num_output_tokens = flags.num_output_tokens;
@@ -197,24 +121,28 @@ int Measure(const Flags& flags) {
     stages.push_back(TimeReading(image, flags.num_repetitions, options.limits.picture_pixels));
   }
   const KernelContext context = MakeKernelContext(options.mode, options.max_isa);
-  Limits limits(context.isa, flags.num_repetitions);
+  MachineRates machine(flags.num_repetitions);
+  const auto measure_machine = [&] {
+    machine.MeasureReading(kReadingBytes);
+    machine.MeasureProducts(context.isa);
+  };
   RunOnWorker(runtime.executor(), [&] {
     if (!flags.shape.empty()) {
-      random.emplace(RandomModel(flags.shape, TypeOf(flags.dtype), context));
+      random = RandomModel(flags.shape, TypeOf(flags.dtype), context);
     }
-    limits.Measure();
+    measure_machine();
     const std::vector<StageTime> measured = TimeStages(random ? *random : runtime.OpenModel("").weights(), timing);
     stages.insert(stages.end(), measured.begin(), measured.end());
-    limits.Measure();
+    measure_machine();
   });
   std::cout << subject << ", " << flags.runtime.mode << ", " << IsaName(context.isa) << ", "
             << runtime.executor().num_workers() << " threads, budget " << timing.image_budget << ", "
             << timing.num_prompt_tokens << " tokens of prompt, " << timing.num_output_tokens << " of answer, "
             << timing.num_repetitions << " repetitions\n";
-  PrintLimits(limits);
+  PrintMachine(machine);
   std::cout << "stage        median ms   fastest   slowest        rate\n";
   for (const StageTime& stage : stages) {
-    PrintStage(stage, stages, limits);
+    PrintStage(stage, stages, machine);
   }
   return kAllDone;
 }
@@ -252,6 +180,7 @@ void AddBench(CLI::App& app, Action* action) {
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
   AddRuntimeFlags(*verb, &flags->runtime);
+  verb->get_option("--drafter")->excludes("--shape");
   verb->footer("Examples:\n  percept bench\n  percept bench --shape e2b --dtype q4_0");
   verb->callback([flags, action] { *action = [flags] { return Measure(*flags); }; });
 }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/machine.h"
 #include "cli/shipped_files.h"
 #include "graph/run/executor.h"
 #include "kernels/cpu/context.h"
@@ -28,6 +29,10 @@ nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
   options.num_workers = std::min(num_threads, graph::NumUsableProcessors());
   options.default_model = ResolveModel(model);
   options.default_mmproj = mmproj;
+  options.default_drafter = drafter;
+  options.model_limits = {.context_tokens = context_tokens,
+                          .kv_limit_bytes = static_cast<int64_t>(kv_bytes),
+                          .memory_bytes = ReadMachine().available_bytes};
   options.mode = mode == "exact" ? Mode::kExact : Mode::kFast;
   if (!max_isa.empty()) {
     options.max_isa = ParseIsa(max_isa);
@@ -35,7 +40,11 @@ nodes::RuntimeOptions RuntimeFlags::ToOptions() const {
   return options;
 }
 
-nodes::ModelFiles RuntimeFlags::ToModelFiles() const { return {ResolveModel(model).string(), mmproj}; }
+EngineOptions RuntimeFlags::ToEngineOptions() const {
+  return {.context_tokens = context_tokens, .kv_limit_bytes = static_cast<int64_t>(kv_bytes)};
+}
+
+nodes::ModelFiles RuntimeFlags::ToModelFiles() const { return {ResolveModel(model).string(), mmproj, drafter}; }
 
 void AddModelFlags(CLI::App& verb, RuntimeFlags* flags) {
   verb.add_option("--model", flags->model,
@@ -44,10 +53,15 @@ void AddModelFlags(CLI::App& verb, RuntimeFlags* flags) {
   verb.add_option("--mmproj", flags->mmproj,
                   "GGUF file of the encoders of a GGUF model; else the one in the model's folder, if it is a folder")
       ->type_name("FILE");
+  verb.add_option("--drafter", flags->drafter,
+                  "a drafter (MTP assistant) made for the model: a folder or a GGUF file; answers come sooner where it "
+                  "guesses well")
+      ->type_name("PATH");
 }
 
 void TakeModelFrom(const graph::Arguments& arguments, RuntimeFlags* flags) {
-  for (const auto& [name, flag] : {std::pair("model", &flags->model), std::pair("mmproj", &flags->mmproj)}) {
+  for (const auto& [name, flag] : {std::pair("model", &flags->model), std::pair("mmproj", &flags->mmproj),
+                                   std::pair("drafter", &flags->drafter)}) {
     if (const auto given = arguments.values.find(name); given != arguments.values.end()) {
       *flag = given->second.back();
     }
@@ -58,6 +72,7 @@ void GiveModelTo(graph::Arguments* arguments, const RuntimeFlags& flags) {
   const nodes::ModelFiles files = flags.ToModelFiles();
   arguments->implied["model"] = files.model;
   arguments->implied["mmproj"] = files.mmproj;
+  arguments->implied["drafter"] = files.drafter;
 }
 
 void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
@@ -73,6 +88,18 @@ void AddRuntimeFlags(CLI::App& verb, RuntimeFlags* flags) {
                 "tell on standard error, as it happens, what fails, waits, is made anew, mended or dropped");
   verb.add_option("--max-isa", flags->max_isa, "use no better instruction set than this")
       ->check(CLI::IsMember(IsaNames()));
+}
+
+void AddContextFlags(CLI::App& verb, RuntimeFlags* flags) {
+  verb.add_option("--context", flags->context_tokens,
+                  "tokens of a prompt and its answer together; 0: as many as the model allows, at most 8192")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
+  verb.add_option(
+          "--kv-memory", flags->kv_bytes,
+          "memory for the keys and values of all prompts at work, as 2GB; else 1 GiB, or what the context needs")
+      ->type_name("BYTES")
+      ->transform(CLI::AsSizeValue(/*kb_is_1000=*/false));
 }
 
 std::filesystem::path ResolveModel(const std::string& flag) {

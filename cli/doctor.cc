@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <string>
 
 #include "cli/command.h"
 #include "cli/machine.h"
+#include "cli/machine_rates.h"
 #include "cli/quantity.h"
 #include "engine/model.h"
+#include "graph/run/tbb_executor.h"
 #include "kernels/cpu/context.h"
 
 namespace percept::cli {
 namespace {
 
-// Weights that one step of the decoder reads: every matrix of every layer and the output head. Embedding tables are
-// read by the row and do not count.
+constexpr int kNumReadings = 5;
+constexpr int64_t kReadingBytes = int64_t{512} << 20;
+
+// Weights that one step of the decoder reads: every matrix of every layer, of the experts those that a token takes, and
+// the output head. Embedding tables are read by the row and do not count.
 double DecodeParameters(const TextConfig& text) {
   const double hidden = text.hidden_size;
   double total = hidden * text.vocab_size + hidden * text.ple_width * text.num_layers();
@@ -23,6 +29,10 @@ double DecodeParameters(const TextConfig& text) {
     const double num_own_kv = text.owns_kv(layer_idx) ? (layer.k_eq_v ? 1 : 2) : 0;
     total += 2 * hidden * text.num_heads * head + num_own_kv * hidden * layer.num_kv_heads * head;
     total += 3 * hidden * layer.mlp_width + 2 * hidden * text.ple_width;
+    if (text.experts) {
+      total += hidden * text.experts->num_experts;
+      total += 3 * hidden * text.experts->num_experts_per_token * text.experts->width;
+    }
   }
   return total;
 }
@@ -55,12 +65,19 @@ void PrintExpectation(const ModelCard& card, const MachineFacts& machine, double
 int Examine(const nodes::ModelFiles& files) {
   const MachineFacts machine = ReadMachine();
   PrintProducts(machine);
-  const double bytes_per_second = MeasureReadBytesPerSecond(machine.num_usable_processors);
+  MachineRates rates(kNumReadings);
+  graph::TbbExecutor executor;
+  RunOnWorker(executor, [&] { rates.MeasureReading(kReadingBytes); });
+  const double bytes_per_second = rates.read_bytes_per_s();
   std::cout << "memory     " << Bytes(machine.available_bytes) << " free of " << Bytes(machine.memory_bytes)
             << ", read at " << Bytes(static_cast<int64_t>(bytes_per_second)) << " a second (measured)\n";
-  const ModelCard card = Model::Inspect(files.model, files.mmproj);
+  const ModelCard card = Model::Inspect(files.model, files.mmproj, files.drafter);
   std::cout << "model      " << card.name << " in " << card.path << ": " << card.num_parameters << " parameters, "
             << Bytes(card.file_bytes) << "\n";
+  if (card.drafter) {
+    std::cout << "drafter    " << card.drafter->path << ": " << card.drafter->num_parameters << " parameters, "
+              << Bytes(card.drafter->file_bytes) << "\n";
+  }
   if (!card.unsupported.empty()) {
     std::cout << "           cannot be run by this program: " << card.unsupported << "\n";
     return kWrongArguments;

@@ -19,6 +19,7 @@
 #include "engine/model.h"
 #include "graph/config/checked_graph.h"
 #include "graph/config/structure.h"
+#include "kernels/core/error.h"
 #include "nodes/register_nodes.h"
 
 namespace percept::cli {
@@ -70,18 +71,42 @@ std::map<nodes::ModelFiles, std::string> ModelsOf(const graph::CheckedGraph& gra
   return nodes_of;
 }
 
+// Beside the graph's own: nodes that disagree about nothing but the drafter hardly mean to load the model twice.
+std::vector<std::string> NotesOf(const graph::CheckedGraph& graph, const nodes::ModelFiles& run) {
+  std::vector<std::string> notes = graph.warnings;
+  std::map<nodes::ModelFiles, std::string> without_drafter;
+  for (const auto& [files, nodes] : ModelsOf(graph, run)) {
+    nodes::ModelFiles key = files;
+    key.drafter.clear();
+    const auto [other, is_new] = without_drafter.emplace(key, nodes);
+    if (!is_new) {
+      notes.push_back(other->second + " and " + nodes + " name " + files.model +
+                      " with different drafters, or one of them with none: it is loaded for each");
+    }
+  }
+  return notes;
+}
+
 // What a model that nodes run takes.
 struct ModelMemory {
-  std::string nodes, path;
-  int64_t file_bytes = 0;
+  std::string nodes, path, drafter;
+  int64_t file_bytes = 0;  // of both
   EngineMemory engine;
 };
 
-std::vector<ModelMemory> MemoryOfModels(const graph::CheckedGraph& graph, const nodes::ModelFiles& run) {
+std::vector<ModelMemory> MemoryOfModels(const graph::CheckedGraph& graph, const RuntimeFlags& flags) {
   std::vector<ModelMemory> models;
-  for (const auto& [files, nodes] : ModelsOf(graph, run)) {
-    const ModelCard card = Model::Inspect(files.model, files.mmproj);
-    models.push_back({nodes, files.model, card.file_bytes, MemoryOf(card.text, {})});
+  for (const auto& [files, nodes] : ModelsOf(graph, flags.ToModelFiles())) {
+    const ModelCard card = Model::Inspect(files.model, files.mmproj, files.drafter);
+    if (card.text.drafter) {
+      throw CheckpointError(card.unsupported);  // it has no keys and values to count
+    }
+    models.push_back(
+        {.nodes = nodes,
+         .path = files.model,
+         .drafter = files.drafter,
+         .file_bytes = card.file_bytes + (card.drafter ? card.drafter->file_bytes : 0),
+         .engine = MemoryOf(card.text, flags.ToEngineOptions(), card.drafter ? &card.drafter->text : nullptr)});
   }
   return models;
 }
@@ -89,7 +114,7 @@ std::vector<ModelMemory> MemoryOfModels(const graph::CheckedGraph& graph, const 
 void PrintModels(const std::vector<ModelMemory>& models) {
   for (const ModelMemory& model : models) {
     std::cout << "  model of " << model.nodes << ": " << Bytes(model.file_bytes) << " of weights (" << model.path
-              << ")\n"
+              << (model.drafter.empty() ? "" : " with " + model.drafter) << ")\n"
               << "    keys and values: " << Bytes(model.engine.sequence_bytes) << " for a prompt and answer of "
               << model.engine.context_tokens << " tokens, " << Bytes(model.engine.kv_limit_bytes)
               << " for all at work\n"
@@ -100,36 +125,41 @@ void PrintModels(const std::vector<ModelMemory>& models) {
 nlohmann::ordered_json ModelsJson(const std::vector<ModelMemory>& models) {
   auto json = nlohmann::ordered_json::array();
   for (const ModelMemory& model : models) {
-    json.push_back({{"path", model.path},
-                    {"nodes", model.nodes},
-                    {"weights_bytes", model.file_bytes},
-                    {"sequence_bytes", model.engine.sequence_bytes},
-                    {"kv_limit_bytes", model.engine.kv_limit_bytes},
-                    {"step_bytes", model.engine.step_bytes}});
+    auto& written = json.emplace_back(nlohmann::ordered_json{{"path", model.path},
+                                                             {"nodes", model.nodes},
+                                                             {"weights_bytes", model.file_bytes},
+                                                             {"sequence_bytes", model.engine.sequence_bytes},
+                                                             {"kv_limit_bytes", model.engine.kv_limit_bytes},
+                                                             {"step_bytes", model.engine.step_bytes}});
+    if (!model.drafter.empty()) {
+      written["drafter"] = model.drafter;
+    }
   }
   return json;
 }
 
 // `measured` may be null.
-void PrintCheck(const graph::CheckedGraph& graph, const nodes::ModelFiles& run, const Measured* measured) {
+void PrintCheck(const graph::CheckedGraph& graph, const RuntimeFlags& flags, const Measured* measured) {
+  const std::vector<ModelMemory> models = MemoryOfModels(graph, flags);  // may throw
   const graph::Structure structure = graph::StructureOf(graph);
   std::cout << graph.name << ": " << Count(graph.nodes.size(), "node") << ", " << Count(graph.edges.size(), "edge")
             << "\n";
-  for (const std::string& warning : graph.warnings) {
-    std::cout << "note: " << warning << "\n";
+  for (const std::string& note : NotesOf(graph, flags.ToModelFiles())) {
+    std::cout << "note: " << note << "\n";
   }
   std::cout << "memory, at most\n";
-  PrintModels(MemoryOfModels(graph, run));
+  PrintModels(models);
   PrintStructure(graph, structure);
   if (measured != nullptr) {
     PrintMeasured(graph, structure, *measured);
   }
 }
 
-void PrintCheckJson(const graph::CheckedGraph& graph, const nodes::ModelFiles& run, const Measured* measured) {
+void PrintCheckJson(const graph::CheckedGraph& graph, const RuntimeFlags& flags, const Measured* measured) {
   const graph::Structure structure = graph::StructureOf(graph);
-  nlohmann::ordered_json json = {
-      {"pipeline", graph.name}, {"notes", graph.warnings}, {"models", ModelsJson(MemoryOfModels(graph, run))}};
+  nlohmann::ordered_json json = {{"pipeline", graph.name},
+                                 {"notes", NotesOf(graph, flags.ToModelFiles())},
+                                 {"models", ModelsJson(MemoryOfModels(graph, flags))}};
   json.update(StructureJson(graph, structure));
   if (measured != nullptr) {
     json["measured"] = MeasuredJson(graph, structure, *measured);
@@ -139,7 +169,7 @@ void PrintCheckJson(const graph::CheckedGraph& graph, const nodes::ModelFiles& r
 
 int RunCheck(const Flags& flags) {
   const graph::CheckedGraph graph = CheckPipeline(flags);
-  CheckOutputs(graph, flags.file, flags.runtime.ToModelFiles().model);
+  CheckOutputs(graph, flags.file, flags.runtime.ToModelFiles());
   std::optional<Measured> measured;
   int exit_code = kAllDone;
   if (!flags.measure.empty()) {
@@ -151,7 +181,7 @@ int RunCheck(const Flags& flags) {
     }
   }
   const auto print = flags.json ? PrintCheckJson : PrintCheck;
-  print(graph, flags.runtime.ToModelFiles(), measured ? &*measured : nullptr);
+  print(graph, flags.runtime, measured ? &*measured : nullptr);
   return exit_code;
 }
 
@@ -176,6 +206,7 @@ void AddCheck(CLI::App& app, Action* action) {
       ->expected(1, CLI::detail::expected_max_vector_size);
   verb->add_flag("--json", flags->json, "print the same facts as JSON");
   AddRuntimeFlags(*verb, &flags->runtime);
+  AddContextFlags(*verb, &flags->runtime);
   verb->footer(
       "Examples:\n  percept check pipelines/ocr.yaml --set budget=280\n"
       "  percept check pipelines/ocr.yaml --measure scans/*.png");

@@ -3,11 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <fstream>
-#include <numeric>
 #include <sstream>
-#include <thread>
 
 #include "graph/run/executor.h"
 
@@ -54,33 +51,6 @@ MachineFacts ReadMachine() {
   machine.memory_bytes = ProcKilobytes("MemTotal");
   machine.available_bytes = ProcKilobytes("MemAvailable");
   return machine;
-}
-
-double MeasureReadBytesPerSecond(int num_threads) {
-  constexpr size_t kBytesPerThread = size_t{128} << 20;
-  constexpr int kPasses = 4;
-  using Words = std::vector<uint64_t>;
-  std::vector<Words> blocks(static_cast<size_t>(num_threads));
-  std::vector<uint64_t> sums(blocks.size());
-  double best = 0;
-  for (int pass = 0; pass < kPasses; ++pass) {
-    const auto start = std::chrono::steady_clock::now();
-    std::vector<std::thread> threads;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      threads.emplace_back([&, i] {
-        // The first pass brings the pages in.
-        blocks[i].resize(kBytesPerThread / sizeof(uint64_t), 1);
-        sums[i] += std::accumulate(blocks[i].begin(), blocks[i].end(), uint64_t{0});
-      });
-    }
-    for (std::thread& thread : threads) {
-      thread.join();
-    }
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
-    best = std::max(best, static_cast<double>(kBytesPerThread * blocks.size()) / elapsed.count());
-  }
-  // Also keeps the sums from being optimised away.
-  return std::accumulate(sums.begin(), sums.end(), uint64_t{0}) > 0 ? best : 0;
 }
 
 }  // namespace percept::cli

@@ -17,7 +17,4 @@ struct MachineFacts {
 };
 MachineFacts ReadMachine();
 
-// Reads a block of memory that no cache holds with `num_threads` threads at once; the best of several passes.
-double MeasureReadBytesPerSecond(int num_threads);
-
 }  // namespace percept::cli

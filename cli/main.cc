@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -9,9 +10,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/escaped.h"
 #include "cli/standard_output.h"
 #include "cli/standard_streams.h"
 #include "graph/node/nearest.h"
@@ -23,10 +26,22 @@ namespace {
 
 constexpr const char* kVersion = "0.1.0";
 
+// What a message says, names and reasons of others in it.
+class EscapedMessage : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& line) override {
+    const std::string text = Escaped({message.payload.data(), message.payload.size()});
+    line.append(text.data(), text.data() + text.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<EscapedMessage>(); }
+};
+
 void StartLog() {
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("percept", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
-  spdlog::set_pattern("%n: %v");
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<EscapedMessage>('*').set_pattern("%n: %*");
+  spdlog::set_formatter(std::move(formatter));
 }
 
 int RunAction(const Action& action) {
@@ -60,6 +75,13 @@ std::optional<std::string> UnknownVerb(const CLI::App& app, int argc, char** arg
   return "no verb '" + word + "'" + graph::NearestNames(word, verbs);
 }
 
+// The library's word for a verb is not ours.
+std::string WhatIsWrong(const CLI::ParseError& error) {
+  constexpr std::string_view kTheirs = "A subcommand is";
+  const std::string text = error.what();
+  return text.starts_with(kTheirs) ? "a verb is" + text.substr(kTheirs.size()) : text;
+}
+
 int ParseAndRun(int argc, char** argv) {
   CLI::App app("Reads pictures with a Gemma 4 model, as pipelines of nodes.", "percept");
   app.set_version_flag("--version", kVersion);
@@ -79,7 +101,7 @@ int ParseAndRun(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    spdlog::error("{}; percept --help lists what there is", error.what());
+    spdlog::error("{}; percept --help lists what there is", WhatIsWrong(error));
     return kWrongArguments;
   }
   return RunAction(action);

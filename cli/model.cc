@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,11 @@
 namespace percept::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 struct Flags {
   RuntimeFlags runtime;
+  bool json = false;
   int64_t context_tokens = 0;  // 0: the engine's own
 };
 
@@ -38,16 +42,56 @@ void PrintUnused(const std::vector<std::string>& names) {
 }
 
 void PrintMemory(const ModelCard& card, int64_t context_tokens) {
-  const EngineMemory memory = MemoryOf(card.text, {.context_tokens = context_tokens});
+  const TextConfig* drafter = card.drafter ? &card.drafter->text : nullptr;
+  const EngineMemory memory = MemoryOf(card.text, {.context_tokens = context_tokens}, drafter);
   std::cout << "memory      at a context of " << memory.context_tokens << " tokens\n"
-            << "  weights as they are stored  " << Bytes(card.file_bytes) << "\n"
+            << "  weights as they are stored  "
+            << Bytes(card.file_bytes + (drafter == nullptr ? 0 : card.drafter->file_bytes)) << "\n"
             << "  keys and values             " << Bytes(memory.sequence_bytes) << " for each sequence\n"
             << "  scratch of a decoder step   " << Bytes(memory.step_bytes) << "\n";
 }
 
-int InspectModel(const Flags& flags) {
-  const nodes::ModelFiles files = flags.runtime.ToModelFiles();
-  const ModelCard card = Model::Inspect(files.model, files.mmproj);
+// Names in files are bytes: what is no UTF-8 in them is replaced.
+void PrintJson(const Json& json) { std::cout << json.dump(2, ' ', false, Json::error_handler_t::replace) << "\n"; }
+
+Json MemoryJson(const ModelCard& card, int64_t context_tokens) {
+  const TextConfig* drafter = card.drafter ? &card.drafter->text : nullptr;
+  const EngineMemory memory = MemoryOf(card.text, {.context_tokens = context_tokens}, drafter);
+  return {{"context_tokens", memory.context_tokens},
+          {"weight_bytes", card.file_bytes + (drafter == nullptr ? 0 : card.drafter->file_bytes)},
+          {"sequence_bytes", memory.sequence_bytes},
+          {"step_bytes", memory.step_bytes}};
+}
+
+Json CardJson(const ModelCard& card, int64_t context_tokens) {
+  Json json = {{"name", card.name},
+               {"path", card.path},
+               {"format", card.is_gguf ? "gguf" : "safetensors"},
+               {"parameters", card.num_parameters},
+               {"tensors", card.num_tensors},
+               {"bytes", card.file_bytes},
+               {"dtypes", card.dtypes},
+               {"layers", card.text.num_layers()},
+               {"width", card.text.hidden_size},
+               {"vocabulary", card.text.vocab_size},
+               {"context", card.text.max_positions},
+               {"mechanisms", card.mechanisms}};
+  if (card.text.vision != EncoderKind::kNone) json["picture_soft_tokens"] = card.default_image_budget;
+  json["unused_tensors"] = card.unused_tensors;
+  json["is_drafter"] = card.text.drafter.has_value();
+  if (card.text.drafter) return json;
+  if (card.drafter) {
+    json["drafter"] = {{"path", card.drafter->path},
+                       {"parameters", card.drafter->num_parameters},
+                       {"bytes", card.drafter->file_bytes}};
+  }
+  json["template"] = card.chat_template;
+  json["memory"] = MemoryJson(card, context_tokens);
+  if (!card.unsupported.empty()) json["unsupported"] = card.unsupported;
+  return json;
+}
+
+void PrintCard(const ModelCard& card, int64_t context_tokens) {
   std::cout << "name        " << card.name << "\n"
             << "path        " << card.path << (card.is_gguf ? " (GGUF)" : " (safetensors)") << "\n"
             << "parameters  " << card.num_parameters << " in " << card.num_tensors << " tensors, "
@@ -65,19 +109,48 @@ int InspectModel(const Flags& flags) {
   if (card.text.vision != EncoderKind::kNone) {
     std::cout << "pictures    " << card.default_image_budget << " soft tokens each unless told otherwise\n";
   }
-  std::cout << "template    " << card.chat_template << "\n";
   PrintUnused(card.unused_tensors);
-  PrintMemory(card, flags.context_tokens);
+  if (card.text.drafter) {
+    std::cout << "It answers nothing by itself: name it as the drafter of its model (--drafter).\n";
+    return;
+  }
+  if (card.drafter) {
+    std::cout << "drafter     " << card.drafter->path << ": " << card.drafter->num_parameters << " parameters, "
+              << Bytes(card.drafter->file_bytes) << "\n";
+  }
+  std::cout << "template    " << card.chat_template << "\n";
+  PrintMemory(card, context_tokens);
   if (!card.unsupported.empty()) {
     std::cout << "cannot be run by this program: " << card.unsupported << "\n";
+  }
+}
+
+int InspectModel(const Flags& flags) {
+  const nodes::ModelFiles files = flags.runtime.ToModelFiles();
+  const ModelCard card = Model::Inspect(files.model, files.mmproj, files.drafter);
+  if (flags.json) {
+    PrintJson(CardJson(card, flags.context_tokens));
+  } else {
+    PrintCard(card, flags.context_tokens);
   }
   return kAllDone;
 }
 
 int VerifyModelFiles(const Flags& flags) {
   const nodes::ModelFiles files = flags.runtime.ToModelFiles();
-  const auto tell = [](const std::string& passed) { std::cout << passed << "\n"; };
-  const std::vector<std::string> problems = VerifyModel(files.model, files.mmproj, tell);
+  std::vector<std::string> passed;
+  const auto tell = [&](const std::string& part) {
+    if (flags.json) {
+      passed.push_back(part);
+    } else {
+      std::cout << part << "\n";
+    }
+  };
+  const std::vector<std::string> problems = VerifyModel(files.model, files.mmproj, files.drafter, tell);
+  if (flags.json) {
+    PrintJson({{"ok", problems.empty()}, {"passed", passed}, {"problems", problems}});
+    return problems.empty() ? kAllDone : kWrongArguments;
+  }
   for (const std::string& problem : problems) {
     spdlog::error("{}", problem);
   }
@@ -95,6 +168,9 @@ CLI::App* AddVerb(CLI::App& model, const std::string& name, const std::string& d
                    "folder of a checkpoint, or a GGUF file; else $PERCEPT_MODEL, else the embedded model")
       ->type_name("PATH");
   verb->add_option("--mmproj", flags->runtime.mmproj, "GGUF file of the encoders of a GGUF model")->type_name("FILE");
+  verb->add_option("--drafter", flags->runtime.drafter, "a drafter made for the model: a folder or a GGUF file")
+      ->type_name("PATH");
+  verb->add_flag("--json", flags->json, "print the same facts as JSON");
   return verb;
 }
 

@@ -54,6 +54,7 @@ void AddShippedPipeline(CLI::App& app, Action* action, const std::string& name, 
       ->check(BudgetError);
   verb->add_option("--max-tokens", flags->max_tokens, "longest answer")->type_name("N")->check(LengthError);
   AddRuntimeFlags(*verb, &flags->runtime);
+  AddContextFlags(*verb, &flags->runtime);
   verb->footer(footer);
   verb->callback([flags, action, name] {
     *action = [flags, name] {

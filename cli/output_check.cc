@@ -16,33 +16,58 @@
 namespace percept::cli {
 namespace {
 
-[[noreturn]] void Refuse(const std::string& output, const std::string& reason) {
-  throw ArgumentError("--output " + output + ": " + reason);
+// A file that a flag names.
+struct FlagFile {
+  const std::string& flag;
+  const std::string& name;
+};
+
+[[noreturn]] void Refuse(const FlagFile& file, const std::string& reason) {
+  throw ArgumentError(file.flag + " " + file.name + ": " + reason);
 }
 
-void CheckMayWrite(const std::string& output, const std::string& path) {
+void CheckAccess(const FlagFile& file, const std::string& path) {
   if (faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) != 0) {
-    Refuse(output, path + " cannot be written: " + std::generic_category().message(errno));
+    Refuse(file, path + " cannot be written: " + std::generic_category().message(errno));
   }
 }
 
 // New files, and those that replace old ones, are made in it.
-void CheckFolder(const std::string& output) {
+void CheckFolder(const FlagFile& file) {
   std::error_code ignored;
-  std::filesystem::path folder = std::filesystem::weakly_canonical(output, ignored).parent_path();
+  std::filesystem::path folder = std::filesystem::weakly_canonical(file.name, ignored).parent_path();
   if (ignored || folder.empty()) {
     folder = ".";
   }
   if (!std::filesystem::exists(folder, ignored)) {
-    Refuse(output, "there is no folder " + folder.string());
+    Refuse(file, "there is no folder " + folder.string());
   }
   if (!std::filesystem::is_directory(folder, ignored)) {
-    Refuse(output, folder.string() + " is not a folder");
+    Refuse(file, folder.string() + " is not a folder");
   }
-  CheckMayWrite(output, folder.string());
+  CheckAccess(file, folder.string());
 }
 
 }  // namespace
+
+void CheckMayWrite(const std::string& flag, const std::string& file) {
+  const FlagFile named{flag, file};
+  struct stat status {};
+  if (file == "-") {
+    return;
+  }
+  if (stat(file.c_str(), &status) != 0) {
+    CheckFolder(named);
+    return;
+  }
+  if (S_ISDIR(status.st_mode)) {
+    Refuse(named, "a directory, not a file");
+  }
+  CheckAccess(named, file);
+  if (S_ISREG(status.st_mode)) {
+    CheckFolder(named);
+  }
+}
 
 void CheckOutput(const std::string& output, const std::vector<std::string>& inputs) {
   if (output.empty()) {
@@ -58,26 +83,14 @@ void CheckOutput(const std::string& output, const std::vector<std::string>& inpu
   if (const std::string use = uses.UseOf(output); !use.empty()) {
     throw ArgumentError("--output " + output + " is " + use);
   }
-  struct stat file {};
-  if (stat(output.c_str(), &file) != 0) {
-    CheckFolder(output);
-    return;
-  }
-  if (S_ISDIR(file.st_mode)) {
-    Refuse(output, "a directory, not a file");
-  }
-  CheckMayWrite(output, output);
-  if (!S_ISREG(file.st_mode)) {
-    return;
-  }
-  CheckFolder(output);
+  CheckMayWrite("--output", output);
 }
 
 void CheckOutputs(const graph::CheckedGraph& graph, const std::filesystem::path& pipeline,
-                  const std::filesystem::path& model) {
+                  const nodes::ModelFiles& model) {
   nodes::FileUses uses;
   uses.Add(pipeline, "the pipeline");
-  uses.Add(model, "the model");
+  nodes::AddModelFiles(model, &uses);
   nodes::CheckOutputs(graph, std::move(uses));
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "graph/config/checked_graph.h"
+#include "nodes/model_params.h"
 
 namespace percept::cli {
 
@@ -13,9 +14,13 @@ namespace percept::cli {
 // ("-": standard input). Changes nothing.
 void CheckOutput(const std::string& output, const std::vector<std::string>& inputs);
 
-// What a pipeline file's sinks would write is none of the files that its run reads (itself and `model` among them), and
-// each another one: nodes::CheckOutputs.
+// Throws ArgumentError, which names `flag` and the reason, where `file` ("-": standard output) cannot be written.
+// Changes nothing.
+void CheckMayWrite(const std::string& flag, const std::string& file);
+
+// What a pipeline file's sinks would write is none of the files that its run reads (itself and those of `model` among
+// them), and each another one: nodes::CheckOutputs.
 void CheckOutputs(const graph::CheckedGraph& graph, const std::filesystem::path& pipeline,
-                  const std::filesystem::path& model);
+                  const nodes::ModelFiles& model);
 
 }  // namespace percept::cli

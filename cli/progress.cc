@@ -71,9 +71,10 @@ std::string Progress::Line(Clock::duration elapsed) const {
     const size_t filled = std::min(kBarWidth, kBarWidth * (num_done + num_failed) / num_items);
     line.append("[").append(filled, '=').append(kBarWidth - filled, ' ').append("] ");
   }
+  const int64_t num_tokens = num_tokens_.load(std::memory_order_relaxed);
   line += std::to_string(num_done) + (num_items > 0 ? " of " + std::to_string(num_items) : "") + " done, " +
           (num_failed > 0 ? std::to_string(num_failed) + " failed, " : "") +
-          std::to_string(num_tokens_.load(std::memory_order_relaxed)) + " tokens, " +
+          (num_tokens > 0 ? std::to_string(num_tokens) + " tokens, " : "") +  // in many runs nothing counts any
           std::to_string(std::chrono::duration_cast<std::chrono::seconds>(elapsed).count()) + " s";
   return line;
 }

@@ -20,6 +20,7 @@ void AddRun(CLI::App& app, Action* action) {
   verb->add_option("file", flags->file, "pipeline to run")->required()->type_name("FILE");
   AddSetFlags(*verb, &flags->sets);
   AddRuntimeFlags(*verb, &flags->runtime);
+  AddContextFlags(*verb, &flags->runtime);
   verb->footer("Example:\n  percept run pipelines/ocr.yaml --set input=receipt.png --set format=jsonl");
   verb->callback([flags, action] {
     *action = [flags] {

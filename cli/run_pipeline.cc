@@ -41,7 +41,7 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   graph::Registry registry;
   nodes::RegisterNodes(&registry);
   const graph::CheckedGraph checked = graph::CheckFile(file.string(), registry, arguments);
-  CheckOutputs(checked, file, options.default_model);
+  CheckOutputs(checked, file, flags.ToModelFiles());
   NoteUnwritten(checked);
   const auto input = arguments.values.find("input");
   Progress progress(SinkNames(checked), input == arguments.values.end() ? 0 : input->second.size());
@@ -55,16 +55,18 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   }
   graph::GraphOptions graph_options;
   graph_options.observer = &progress;
-  // Sinks keep what was written before a failure beside the old file: a drain would put it in place.
-  graph_options.drain_after_failure = graph::Duration();
   RunLog log(progress);
   if (flags.verbose) {
     graph_options.log = [&log](const graph::RunNote& note) { log.Write(note); };
     graph_options.errors = [&log](const graph::ErrorPayload& failed) { log.Write(failed); };
   }
   graph::Graph graph(checked, runtime.executor(), runtime.services(), graph_options);
-  const graph::RunResult result =
-      interrupts.During({[&] { graph.Drain(kDrainDeadline); }, [&] { graph.Cancel(); }}, [&] { return graph.Run(); });
+  const auto drain = [&] {
+    progress.Hide();
+    spdlog::info(kFinishing);
+    graph.Drain(kDrainDeadline);
+  };
+  const graph::RunResult result = interrupts.During({drain, [&] { graph.Cancel(); }}, [&] { return graph.Run(); });
   progress.Hide();
   const int exit_code = Report(result, AllSourcesAreLive(checked));
   for (const nodes::PartialOutput& partial : runtime.partial_outputs()) {

@@ -13,15 +13,16 @@ namespace percept::cli {
 namespace {
 
 std::string Reason(const graph::RunError& error) {
+  if (!error.cause) {
+    return error.message;
+  }
   try {
-    if (error.cause) {
-      std::rethrow_exception(error.cause);
-    }
+    std::rethrow_exception(error.cause);
   } catch (const OutputClosedError& closed) {
     return closed.what();
   } catch (...) {
+    return error.message;
   }
-  return error.message;
 }
 
 // Whether there were sets that no node was run on, each of which may have been somebody's answer.
@@ -80,7 +81,8 @@ bool AllSourcesAreLive(const graph::CheckedGraph& graph) {
 
 bool UsesDefaultModel(const graph::CheckedGraph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const graph::CheckedNode& node) {
-    return nodes::RunsModel(node.contract) && !node.params.Has("model") && !node.params.Has("mmproj");
+    return nodes::RunsModel(node.contract) && !node.params.Has("model") && !node.params.Has("mmproj") &&
+           !node.params.Has("drafter");
   });
 }
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "cli/escaped.h"
+
 namespace percept::cli {
 
 void WriteStandardOutput(std::string_view text) {
@@ -28,6 +30,10 @@ void WriteStandardOutput(std::string_view text) {
 void StandardOutput::Write(std::string_view text) {
   progress_.Hide();
   WriteStandardOutput(text);
+}
+
+std::string StandardOutput::Shown(const std::string& name) const {
+  return isatty(STDOUT_FILENO) == 1 ? Escaped(name) : name;
 }
 
 PrintedText::PrintedText() : console_(std::cout.rdbuf(text_.rdbuf())) {}

@@ -29,6 +29,8 @@ class StandardOutput : public nodes::TextStream {
 
   // Throws OutputClosedError, or Error with the reason.
   void Write(std::string_view text) override;
+  // Escaped where it is a terminal.
+  std::string Shown(const std::string& name) const override;
 
  private:
   Progress& progress_;

@@ -116,6 +116,7 @@ std::vector<std::string> DelayParts(const CheckedGraph& graph, const StructuralD
 }
 
 void PrintDelays(const CheckedGraph& graph, const Structure& structure) {
+  if (structure.delays.empty()) return;
   std::cout << "delay, at most, beside the time to compute\n";
   for (const StructuralDelay& delay : structure.delays) {
     PrintRow(graph.nodes[delay.source].name + " to " + graph.nodes[delay.sink].name, DelayParts(graph, delay));

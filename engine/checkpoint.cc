@@ -53,6 +53,9 @@ Checkpoint ReadFolder(const fs::path& folder) {
   }
   if (const fs::path file = folder / "processor_config.json"; Exists(file)) {
     checkpoint.processor = ReadProcessorConfig(file);
+    if (checkpoint.config.audio && checkpoint.config.audio->form == AudioForm::kTower) {
+      RequireKnownLogMel(ReadTextFile(file), file.string());
+    }
   }
   if (const fs::path file = folder / "chat_template.jinja"; Exists(file)) {
     checkpoint.has_chat_template = true;
@@ -106,7 +109,8 @@ Checkpoint ReadGguf(const CheckpointFiles& files) {
   checkpoint.config_path = files.text_gguf;
   checkpoint.gguf = &source->metadata(0);
   checkpoint.config.text = TextConfigFromGguf(*source);
-  if (paths.size() > 1) ReadEncoders(*source, 1, &checkpoint.config);
+  checkpoint.has_mmproj = paths.size() > 1;
+  if (checkpoint.has_mmproj) ReadEncoders(*source, 1, &checkpoint.config);
   checkpoint.generation = GenerationConfigFromGguf(*checkpoint.gguf);
   if (constexpr std::string_view kTemplate = "tokenizer.chat_template"; checkpoint.gguf->Has(kTemplate)) {
     checkpoint.has_chat_template = true;

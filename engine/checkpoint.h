@@ -30,6 +30,7 @@ struct Checkpoint {
   ModelConfig config;
   GenerationConfig generation;
   ProcessorConfig processor;
+  bool has_mmproj = false;  // encoders come from a GGUF file of their own
   bool has_chat_template = false;
   bool closed_thought = false;  // what its chat template writes
   std::vector<StoredTensor> stored;

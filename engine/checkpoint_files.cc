@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/gguf_header.h"
 #include "kernels/weights/mapped_file.h"
 
@@ -18,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kTextArchitecture = "gemma4";
+constexpr std::string_view kDrafterArchitecture = "gemma4-assistant";
 constexpr std::string_view kMmprojArchitecture = "clip";
 
 bool Exists(const fs::path& file) {
@@ -44,7 +46,7 @@ void RequireMmproj(const fs::path& file) {
   if (!Exists(file)) Fail(file, "no such file");
   if (!IsGguf(file)) Fail(file, "not a GGUF file: the file of the encoders must be one");
   if (const std::string architecture = Architecture(file); architecture != kMmprojArchitecture) {
-    Fail(file, "not an mmproj file: its architecture is '" + architecture + "', not 'clip'");
+    Fail(file, "not an mmproj file: its architecture is " + Quoted(architecture) + ", not 'clip'");
   }
 }
 
@@ -81,14 +83,18 @@ fs::path TheOnly(const std::vector<fs::path>& files, const fs::path& folder, con
 }
 
 CheckpointFiles GgufFolder(const fs::path& folder, const std::vector<fs::path>& files, const fs::path& mmproj) {
+  constexpr const char* kAdvice = "name one of them instead of the folder";
   std::vector<fs::path> texts;
+  std::vector<fs::path> drafters;
   std::vector<fs::path> mmprojs;
   for (const fs::path& file : files) {
     const std::string architecture = Architecture(file);
     if (architecture == kTextArchitecture) texts.push_back(file);
+    if (architecture == kDrafterArchitecture) drafters.push_back(file);
     if (architecture == kMmprojArchitecture) mmprojs.push_back(file);
   }
-  const fs::path text = TheOnly(texts, folder, "text decoders", "name one of them instead of the folder");
+  const fs::path text = !texts.empty() ? TheOnly(texts, folder, "text decoders", kAdvice)
+                                       : TheOnly(drafters, folder, "drafters", kAdvice);
   if (text.empty()) Fail(folder, "none of its GGUF files holds a text decoder (architecture 'gemma4')");
   if (!mmproj.empty()) RequireMmproj(mmproj);
   return {.folder = {},

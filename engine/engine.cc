@@ -12,8 +12,14 @@ Engine::Engine(const EngineParts& parts, const EngineOptions& options)
 
 Engine::~Engine() = default;
 
-RequestId Engine::SubmitPicture(ImagePatches picture, std::shared_ptr<PictureListener> listener) {
-  return machine_->SubmitPicture(std::move(picture), std::move(listener));
+RequestId Engine::SubmitPicture(ImagePatches picture, std::shared_ptr<MediumListener> listener,
+                                const Urgency& urgency) {
+  return machine_->SubmitPicture(std::move(picture), std::move(listener), urgency);
+}
+
+RequestId Engine::SubmitSound(std::vector<float> samples, std::shared_ptr<MediumListener> listener,
+                              const Urgency& urgency) {
+  return machine_->SubmitSound(std::move(samples), std::move(listener), urgency);
 }
 
 RequestId Engine::SubmitSequence(SequenceRequest request, std::shared_ptr<SequenceListener> listener) {
@@ -21,6 +27,8 @@ RequestId Engine::SubmitSequence(SequenceRequest request, std::shared_ptr<Sequen
 }
 
 void Engine::Cancel(RequestId id) { machine_->Cancel(id); }
+
+EngineCounts Engine::counts() const { return machine_->counts(); }
 
 int64_t Engine::context_tokens() const { return machine_->options().context_tokens; }
 

@@ -10,30 +10,31 @@
 
 #include "decoder/text/output_collector.h"
 #include "engine/model.h"
+#include "engine/sound.h"
 #include "kernels/core/error.h"
 
 namespace percept {
 namespace {
 
-// What became of one picture: its soft tokens, or why there are none.
-struct PictureEnd {
+// What became of one medium: its soft tokens, or why there are none.
+struct MediumEnd {
   std::shared_ptr<const SoftTokens> tokens;
   FinishReason finish = FinishReason::kStop;
   std::string failure;
 };
 
-class PictureAwaited : public PictureListener {
+class MediumAwaited : public MediumListener {
  public:
   void OnSoftTokens(std::shared_ptr<const SoftTokens> tokens) override {
     end_.set_value({.tokens = std::move(tokens)});
   }
-  void OnPictureFailed(FinishReason finish, std::string reason) override {
+  void OnMediumFailed(FinishReason finish, std::string reason) override {
     end_.set_value({.finish = finish, .failure = std::move(reason)});
   }
-  PictureEnd Await() { return end_.get_future().get(); }
+  MediumEnd Await() { return end_.get_future().get(); }
 
  private:
-  std::promise<PictureEnd> end_;
+  std::promise<MediumEnd> end_;
 };
 
 class AnswerAwaited : public SequenceListener {
@@ -110,46 +111,100 @@ std::vector<ChatMessage> MessagesOf(const GenerateRequest& request) {
   }
   std::vector<ChatPart> content(request.pictures.size(), MediaKind::kImage);
   content.emplace_back(request.prompt);
+  content.insert(content.end(), request.sounds.size(), MediaKind::kAudio);
   ChatMessage message;
   message.content = std::move(content);
   return {std::move(message)};
 }
 
-// All pictures at once, so that they share the tower's steps. The first that has no soft tokens ends it.
-PictureEnd Encode(Model& model, const GenerateRequest& request, const std::stop_token& stop,
-                  std::vector<std::shared_ptr<const SoftTokens>>* media) {
-  Requests requests(model.engine());
-  std::vector<std::shared_ptr<PictureAwaited>> pictures;
-  const int budget = request.budget == 0 ? model.processor().image_budget : request.budget;
-  for (const RgbView& picture : request.pictures) {
-    pictures.push_back(std::make_shared<PictureAwaited>());
-    requests.Add(model.engine().SubmitPicture(model.PreparePicture(picture, budget), pictures.back()));
-  }
-  const std::stop_callback cancel(stop, [&] { requests.Cancel(); });
-  for (const auto& picture : pictures) {
-    PictureEnd end = picture->Await();
-    if (end.tokens == nullptr) {
-      return end;
+// Rows of soft tokens, one medium after the other.
+using MediaRows = std::vector<std::shared_ptr<const SoftTokens>>;
+
+// All media at once, so that they share the towers' steps.
+class MediaAtWork {
+ public:
+  MediaAtWork(Model& model, const GenerateRequest& request) : requests_(model.engine()) {
+    for (const std::span<const float> sound : request.sounds) {
+      sounds_.push_back(std::make_shared<MediumAwaited>());
+      requests_.Add(model.engine().SubmitSound({sound.begin(), sound.end()}, sounds_.back(), request.urgency));
     }
-    media->push_back(std::move(end.tokens));
+    const int budget = request.budget == 0 ? model.processor().image_budget : request.budget;
+    for (const RgbView& picture : request.pictures) {
+      pictures_.push_back(std::make_shared<MediumAwaited>());
+      requests_.Add(
+          model.engine().SubmitPicture(model.PreparePicture(picture, budget), pictures_.back(), request.urgency));
+    }
   }
-  return {};
+
+  // Rows of all of them, in their order; the first that has none ends it, and is the end of all.
+  MediumEnd Await(const std::stop_token& stop, MediaRows* pictures, MediaRows* sounds) {
+    const std::stop_callback cancel(stop, [this] { requests_.Cancel(); });
+    for (const auto& [media, rows] : {std::pair(&pictures_, pictures), std::pair(&sounds_, sounds)}) {
+      for (const auto& medium : *media) {
+        MediumEnd end = medium->Await();
+        if (end.tokens == nullptr) {
+          return end;
+        }
+        rows->push_back(std::move(end.tokens));
+      }
+    }
+    return {};
+  }
+
+ private:
+  Requests requests_;
+  std::vector<std::shared_ptr<MediumAwaited>> pictures_;
+  std::vector<std::shared_ptr<MediumAwaited>> sounds_;
+};
+
+// The kinds of the media in the order of their places in the messages.
+std::vector<MediaKind> KindsIn(const std::vector<ChatMessage>& messages) {
+  std::vector<MediaKind> kinds;
+  for (const ChatMessage& message : messages) {
+    if (const auto* parts = std::get_if<std::vector<ChatPart>>(&message.content)) {
+      for (const ChatPart& part : *parts) {
+        if (const auto* kind = std::get_if<MediaKind>(&part)) kinds.push_back(*kind);
+      }
+    }
+  }
+  return kinds;
 }
 
-SequenceRequest MakeSequence(const Model& model, const GenerateRequest& request,
-                             std::vector<std::shared_ptr<const SoftTokens>> tokens) {
-  std::vector<MediaItem> media;
-  for (const auto& picture : tokens) {
-    media.push_back({MediaKind::kImage, {{static_cast<int>(picture->rows.rows()), 0}}});
+// In the order of the places that the messages have for them. Those without a place come last.
+struct PlacedMedia {
+  PlacedMedia(const std::vector<ChatMessage>& messages, const MediaRows& pictures, const MediaRows& sounds) {
+    auto picture = pictures.begin();
+    auto sound = sounds.begin();
+    for (const MediaKind kind : KindsIn(messages)) {
+      if (kind == MediaKind::kImage && picture != pictures.end()) Add(kind, *picture++);
+      if (kind == MediaKind::kAudio && sound != sounds.end()) Add(kind, *sound++);
+    }
+    for (; picture != pictures.end(); ++picture) Add(MediaKind::kImage, *picture);
+    for (; sound != sounds.end(); ++sound) Add(MediaKind::kAudio, *sound);
   }
-  return {.prompt = model.BuildPrompt(MessagesOf(request), media,
+
+  std::vector<MediaItem> items;
+  MediaRows rows;
+
+ private:
+  void Add(MediaKind kind, const std::shared_ptr<const SoftTokens>& medium) {
+    items.push_back({kind, {{static_cast<int>(medium->rows.rows()), 0}}});
+    rows.push_back(medium);
+  }
+};
+
+SequenceRequest MakeSequence(const Model& model, const GenerateRequest& request, const MediaRows& pictures,
+                             const MediaRows& sounds) {
+  const std::vector<ChatMessage> messages = MessagesOf(request);
+  PlacedMedia media(messages, pictures, sounds);
+  return {.prompt = model.BuildPrompt(messages, media.items,
                                       {.enable_thinking = request.enable_thinking, .tools = request.tools}),
-          .media = std::move(tokens),
+          .media = std::move(media.rows),
           .max_tokens = request.max_tokens,
           .sampling = request.sampling,
           .top_logprobs = request.top_logprobs,
           .max_repeats = request.max_repeats,
-          .priority = request.priority};
+          .urgency = request.urgency};
 }
 
 void Tell(const OnText& on_text, const std::string& piece) {
@@ -161,15 +216,25 @@ void Tell(const OnText& on_text, const std::string& piece) {
 }  // namespace
 
 Generation Model::Generate(const GenerateRequest& request, const OnText& on_text, const std::stop_token& stop) {
-  MessagesOf(request);  // refuses before any work is done
+  // Refusals come before any work.
+  MessagesOf(request);
+  if (!request.pictures.empty()) {
+    RequireTakes(card(), MediaKind::kImage);
+  }
+  if (!request.sounds.empty()) {
+    RequireTakes(card(), MediaKind::kAudio);
+  }
+  for (const std::span<const float> sound : request.sounds) {
+    RequireClipFits(static_cast<int64_t>(sound.size()), processor());
+  }
   Generation generation;
-  std::vector<std::shared_ptr<const SoftTokens>> media;
-  if (PictureEnd end = Encode(*this, request, stop, &media); media.size() != request.pictures.size()) {
+  MediaRows pictures, sounds;
+  if (MediumEnd end = MediaAtWork(*this, request).Await(stop, &pictures, &sounds); end.finish != FinishReason::kStop) {
     generation.finish = end.finish;
     generation.failure = std::move(end.failure);
     return generation;
   }
-  SequenceRequest sequence = MakeSequence(*this, request, std::move(media));
+  SequenceRequest sequence = MakeSequence(*this, request, pictures, sounds);
   if (request.form != nullptr) {
     sequence.constraint = Constrain(request.form, sequence.prompt, request.enable_thinking);
   }

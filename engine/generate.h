@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,20 +19,21 @@ namespace percept {
 
 // One question to Model::Generate.
 struct GenerateRequest {
-  // A user turn: the pictures, then these words.
+  // A user turn: the pictures, then these words, then the sounds.
   std::string prompt;
-  // A conversation instead, with the places of the pictures in it; then `prompt` must be empty.
+  // A conversation instead, with the places of the pictures and the sounds in it; then `prompt` must be empty.
   std::vector<ChatMessage> messages;
   bool enable_thinking = false;
   std::vector<Tool> tools;        // that the model may call
   std::vector<RgbView> pictures;  // upright, 8-bit RGB; read before Generate returns, never copied as they are
-  int budget = 0;                 // soft tokens per picture: 70, 140, 280, 560 or 1120; 0 is the model's own
+  std::vector<std::span<const float>> sounds;  // 16 kHz, -1..1; read before Generate returns
+  int budget = 0;  // soft tokens per picture: 70, 140, 280, 560 or 1120; 0 is the model's own
   int64_t max_tokens = 512;
   Sampling sampling;                      // greedy, unless it says otherwise
   std::optional<int> top_logprobs;        // asks for Generation::logprobs, with so many of the likeliest tokens
   std::shared_ptr<const Automaton> form;  // FormOfChoices, FormOfSchema: what the answer may be; null: anything
   int64_t max_repeats = 0;                // a block of tokens written so often in a row ends the answer; 0: none does
-  int priority = 0;                       // higher first, beside what else the engine does
+  Urgency urgency;                        // of the media and of the answer
 };
 
 struct Generation {
@@ -40,7 +42,7 @@ struct Generation {
   std::vector<ToolCall> tool_calls;      // to be answered in a turn of kTool each
   std::vector<PickedLogprobs> logprobs;  // of every token, those of channels included
   FinishReason finish = FinishReason::kStop;
-  std::string failure;  // of kFailed, in words
+  std::string failure;  // of kFailed, kExpired and kContextFull, in words
   SequenceStats stats;
 };
 

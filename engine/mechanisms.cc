@@ -63,14 +63,30 @@ std::string FeedForwardText(const TextConfig& text) {
   return "feed-forward of width " + words;
 }
 
+std::string HeadText(const TextConfig& text) {
+  if (!text.tied_embeddings) return "output matrix of its own";
+  std::string words = "output matrix: the embedding table";
+  if (text.drafter && text.drafter->num_centroids > 0) {
+    words += ", of which " + to_string(text.drafter->num_selected_centroids) + " of " +
+             to_string(text.drafter->num_centroids) + " clusters of tokens are looked at";
+  }
+  return words;
+}
+
 void DescribeText(const TextConfig& text, std::vector<std::string>* lines) {
+  if (text.drafter) {
+    lines->push_back("a drafter (MTP assistant) for a model of width " + to_string(text.drafter->backbone_hidden_size));
+  }
   DescribeAttention(text, AttentionKind::kSliding, lines);
   DescribeAttention(text, AttentionKind::kFull, lines);
   const int num_k_eq_v = CountLayers(text, [](const LayerConfig& layer) { return layer.k_eq_v; });
   if (num_k_eq_v > 0) lines->push_back("values made from the keys' projection in " + to_string(num_k_eq_v) + " layers");
   int num_shared = 0;
   for (int i = 0; i < text.num_layers(); ++i) num_shared += text.owns_kv(i) ? 0 : 1;
-  if (num_shared > 0) lines->push_back("keys and values of earlier layers in " + to_string(num_shared) + " layers");
+  if (num_shared > 0) {
+    lines->push_back(std::string("keys and values of ") + (text.drafter ? "that model" : "earlier layers") + " in " +
+                     to_string(num_shared) + " layers");
+  }
   DescribeMasks(text, lines);
   lines->push_back(FeedForwardText(text));
   if (text.experts) {
@@ -78,7 +94,7 @@ void DescribeText(const TextConfig& text, std::vector<std::string>* lines) {
                      " beside it, " + to_string(text.experts->num_experts_per_token) + " for each token");
   }
   if (text.ple_width > 0) lines->push_back("per-layer embeddings of width " + to_string(text.ple_width));
-  lines->push_back(text.tied_embeddings ? "output matrix: the embedding table" : "output matrix of its own");
+  lines->push_back(HeadText(text));
   if (text.logit_soft_cap > 0) {
     lines->push_back("logits capped at " + to_string(static_cast<int64_t>(text.logit_soft_cap)));
   }
@@ -111,6 +127,7 @@ std::string AudioText(const AudioConfig& audio) {
 std::vector<std::string> DescribeMechanisms(const ModelConfig& config) {
   std::vector<std::string> lines;
   DescribeText(config.text, &lines);
+  if (config.text.drafter) return lines;
   lines.push_back(config.vision ? VisionText(*config.vision) : "no pictures");
   lines.push_back(config.audio ? AudioText(*config.audio) : "no sound");
   return lines;

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "decoder/config/drafter_rules.h"
 #include "decoder/text/output_collector.h"
 #include "decoder/text/stop_rule.h"
 #include "engine/checkpoint.h"
@@ -11,7 +12,7 @@
 namespace percept {
 
 struct Model::Parts {
-  Parts(Checkpoint checkpoint, const ModelOptions& options);
+  Parts(Checkpoint checkpoint, std::optional<Checkpoint> drafter, const ModelOptions& options);
 
   const ModelCard card;
   const ModelConfig config;
@@ -35,6 +36,29 @@ Checkpoint ReadSupported(const std::filesystem::path& path, const ModelOptions& 
   return checkpoint;
 }
 
+std::optional<Checkpoint> ReadDrafter(const Checkpoint& target, const std::filesystem::path& path) {
+  if (path.empty()) return std::nullopt;
+  Checkpoint drafter = ReadCheckpoint(path);
+  RequireDrafterFor(target.config.text, target.config_file(), drafter.config.text, drafter.config_file());
+  return drafter;
+}
+
+std::optional<DrafterPart> PartOf(std::optional<Checkpoint> drafter) {
+  if (!drafter) return std::nullopt;
+  return DrafterPart{std::move(drafter->tensors), std::move(drafter->config.text)};
+}
+
+// A context that does not fit is refused before weights are read.
+void RequireMemory(const TextConfig& config, const TextConfig* drafter, const ModelOptions& options) {
+  const EngineMemory memory = MemoryOf(config, options.engine, drafter);
+  if (options.memory_bytes > 0 && memory.sequence_bytes + memory.step_bytes > options.memory_bytes) {
+    throw ArgumentError("a context of " + std::to_string(memory.context_tokens) + " tokens needs " +
+                        std::to_string(memory.sequence_bytes) + " bytes for its keys and values and " +
+                        std::to_string(memory.step_bytes) + " for the scratch of a step; there are " +
+                        std::to_string(options.memory_bytes));
+  }
+}
+
 SpecialTokens CheckedTokens(const Tokenizer& tokenizer, const Checkpoint& checkpoint) {
   const SpecialTokens tokens = FindSpecialTokens(tokenizer);
   RequireSameIds(tokens, tokenizer, checkpoint.config.text, checkpoint.config_file());
@@ -44,29 +68,39 @@ SpecialTokens CheckedTokens(const Tokenizer& tokenizer, const Checkpoint& checkp
 EngineParts PartsOf(const LoadedWeights& weights, const StopRule& stop_rule, const GenerationConfig& generation) {
   return {.decoder = &*weights.decoder,
           .vision = weights.vision ? &*weights.vision : nullptr,
+          .audio = weights.audio ? &*weights.audio : nullptr,
+          .frames = weights.frames ? &*weights.frames : nullptr,
+          .drafter = weights.drafter ? &*weights.drafter : nullptr,
           .stop_ids = stop_rule.ids(),
           .suppress_ids = generation.suppress_ids};
 }
 
 }  // namespace
 
-Model::Parts::Parts(Checkpoint checkpoint, const ModelOptions& options)
-    : card(CardOf(checkpoint)),
+Model::Parts::Parts(Checkpoint checkpoint, std::optional<Checkpoint> drafter, const ModelOptions& options)
+    : card(CardOf(checkpoint, drafter ? &*drafter : nullptr)),
       config(checkpoint.config),
       generation(checkpoint.generation),
       processor(checkpoint.processor),
       closed_thought(checkpoint.closed_thought),
       tokenizer(ReadTokenizer(checkpoint)),
       tokens(CheckedTokens(tokenizer, checkpoint)),
-      weights(std::move(checkpoint.tensors), config, MakeKernelContext(options.mode, options.max_isa)),
+      weights(std::move(checkpoint.tensors), config, MakeKernelContext(options.mode, options.max_isa),
+              PartOf(std::move(drafter))),
       engine(PartsOf(weights, StopRule(config.text, generation, tokens), generation), options.engine) {}
 
 std::unique_ptr<Model> Model::Open(const std::filesystem::path& path, const ModelOptions& options) {
-  return std::unique_ptr<Model>(new Model(std::make_unique<Parts>(ReadSupported(path, options), options)));
+  Checkpoint checkpoint = ReadSupported(path, options);
+  std::optional<Checkpoint> drafter = ReadDrafter(checkpoint, options.drafter);
+  RequireMemory(checkpoint.config.text, drafter ? &drafter->config.text : nullptr, options);
+  return std::unique_ptr<Model>(new Model(std::make_unique<Parts>(std::move(checkpoint), std::move(drafter), options)));
 }
 
-ModelCard Model::Inspect(const std::filesystem::path& path, const std::filesystem::path& mmproj) {
-  return CardOf(ReadCheckpoint(path, mmproj));
+ModelCard Model::Inspect(const std::filesystem::path& path, const std::filesystem::path& mmproj,
+                         const std::filesystem::path& drafter) {
+  const Checkpoint checkpoint = ReadCheckpoint(path, mmproj);
+  const std::optional<Checkpoint> its_drafter = ReadDrafter(checkpoint, drafter);
+  return CardOf(checkpoint, its_drafter ? &*its_drafter : nullptr);
 }
 
 Model::Model(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -86,19 +120,6 @@ ImagePatches Model::PreparePicture(const RgbView& picture, int budget) const {
   return PreprocessImage(picture, budget, {}, parts_->weights.context);
 }
 
-std::shared_ptr<const SoftTokens> Model::ProjectSound(std::span<const float> samples) const {
-  const std::optional<FrameProjection>& frames = parts_->weights.frames;
-  if (!frames) {
-    throw ArgumentError("this model has no direct projection of sound");
-  }
-  if (samples.empty()) {
-    throw InputError("a clip without samples");
-  }
-  Matrix rows(frames->NumSoftTokens(static_cast<int64_t>(samples.size())), frames->decoder_hidden());
-  frames->Project(samples, rows.view());
-  return std::make_shared<const SoftTokens>(SoftTokens{std::move(rows)});
-}
-
 std::shared_ptr<TokenConstraint> Model::Constrain(std::shared_ptr<const Automaton> form, const Prompt& prompt,
                                                   bool enable_thinking) const {
   const StopRule stop_rule(parts_->config.text, parts_->generation, parts_->tokens);
@@ -110,6 +131,7 @@ std::shared_ptr<TokenConstraint> Model::Constrain(std::shared_ptr<const Automato
 Prompt Model::BuildPrompt(const std::vector<ChatMessage>& messages, std::span<const MediaItem> media,
                           ChatOptions options) const {
   options.closed_thought = parts_->closed_thought;
+  for (const MediaItem& item : media) RequireTakes(parts_->card, item.kind);
   RequireToolTurnsAnswer(messages);
   return percept::BuildPrompt(parts_->tokenizer, parts_->tokens, RenderChat(messages, options), media);
 }

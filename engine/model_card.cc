@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model_card.h"
 
+#include <numeric>
+
 #include "decoder/model/weights.h"
 #include "engine/checkpoint.h"
 #include "engine/mechanisms.h"
+#include "kernels/core/error.h"
 
 namespace percept {
 
@@ -15,16 +18,22 @@ std::string TemplateText(const Checkpoint& checkpoint) {
                                    : "answers without thinking begin at once";
 }
 
+int64_t NumParameters(const Checkpoint& checkpoint) {
+  return std::accumulate(checkpoint.stored.begin(), checkpoint.stored.end(), int64_t{0},
+                         [](int64_t sum, const StoredTensor& tensor) { return sum + tensor.elements; });
+}
+
 }  // namespace
 
-ModelCard CardOf(const Checkpoint& checkpoint) {
+ModelCard CardOf(const Checkpoint& checkpoint, const Checkpoint* drafter) {
   ModelCard card;
   const std::filesystem::path place = std::filesystem::weakly_canonical(checkpoint.path);
   card.name = (checkpoint.gguf != nullptr ? place.stem() : place.filename()).string();
   card.path = checkpoint.path.string();
   card.is_gguf = checkpoint.gguf != nullptr;
+  card.has_mmproj = checkpoint.has_mmproj;
+  card.num_parameters = NumParameters(checkpoint);
   for (const StoredTensor& tensor : checkpoint.stored) {
-    card.num_parameters += tensor.elements;
     card.dtypes[tensor.dtype] += tensor.elements;
     ++card.num_tensors;
   }
@@ -37,8 +46,26 @@ ModelCard CardOf(const Checkpoint& checkpoint) {
   card.mechanisms = DescribeMechanisms(checkpoint.config);
   card.unused_tensors = UnusedTensors(checkpoint.config.text, *checkpoint.tensors);
   card.chat_template = TemplateText(checkpoint);
+  if (drafter != nullptr) {
+    card.drafter = DrafterCard{.path = drafter->path.string(),
+                               .num_parameters = NumParameters(*drafter),
+                               .file_bytes = drafter->file_bytes,
+                               .text = drafter->config.text};
+  }
   card.unsupported = UnsupportedMechanisms(checkpoint);
   return card;
+}
+
+void RequireTakes(const ModelCard& card, MediaKind kind) {
+  const bool is_sound = kind == MediaKind::kAudio;
+  if ((is_sound ? card.text.audio : card.text.vision) != EncoderKind::kNone) return;
+  const std::string refusal = card.path + ": this model takes no " + (is_sound ? "sound" : "pictures") + ": ";
+  if (!card.is_gguf) throw CheckpointError(refusal + "it has no " + (is_sound ? "audio" : "vision") + " encoder");
+  if (card.has_mmproj) {
+    throw CheckpointError(refusal + "its mmproj file has no " + (is_sound ? "audio" : "vision") + " encoder");
+  }
+  throw CheckpointError(refusal +
+                        "its GGUF file has no encoders, and no mmproj file is given (--mmproj) or in its folder");
 }
 
 }  // namespace percept

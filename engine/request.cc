@@ -9,8 +9,12 @@ std::string_view FinishReasonName(FinishReason reason) {
       return "stop";
     case FinishReason::kLength:
       return "length";
+    case FinishReason::kContextFull:
+      return "context_full";
     case FinishReason::kLoop:
       return "loop";
+    case FinishReason::kExpired:
+      return "expired";
     case FinishReason::kCancelled:
       return "cancelled";
     case FinishReason::kFailed:

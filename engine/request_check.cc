@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/request_check.h"
 
+#include <algorithm>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -41,6 +43,22 @@ void RequireSpans(const Prompt& prompt, const ConfigTokenIds& tokens) {
   }
 }
 
+// Inside the prompt, and inside no medium.
+void RequireCutRows(const SequenceRequest& request) {
+  for (const int64_t row : request.cut_rows) {
+    if (row < 1 || row > static_cast<int64_t>(request.prompt.ids.size())) {
+      throw ArgumentError("a prompt of " + to_string(request.prompt.ids.size()) + " tokens has no cut at row " +
+                          to_string(row));
+    }
+    for (const SoftSpan& span : request.prompt.spans) {
+      if (span.first_row < row && row < int64_t{span.first_row} + span.num_rows) {
+        throw ArgumentError("the cut at row " + to_string(row) + " lies inside the medium of rows " +
+                            to_string(span.first_row) + " to " + to_string(span.first_row + span.num_rows));
+      }
+    }
+  }
+}
+
 void RequireMedia(const SequenceRequest& request, int64_t hidden_size) {
   const std::vector<SoftSpan>& spans = request.prompt.spans;
   if (spans.size() != request.media.size()) {
@@ -60,11 +78,19 @@ void RequireMedia(const SequenceRequest& request, int64_t hidden_size) {
 
 constexpr int kMostLogprobs = 100;
 
+void RequireNumTop(int num_top, const char* name) {
+  if (num_top < 0 || num_top > kMostLogprobs) {
+    throw ArgumentError(std::string(name) + " is " + to_string(num_top) + ": expected 0 to " +
+                        to_string(kMostLogprobs));
+  }
+}
+
 void RequireOutput(const SequenceRequest& request) {
   RequireUsable(request.sampling);
-  const int top = request.top_logprobs.value_or(0);
-  if (top < 0 || top > kMostLogprobs) {
-    throw ArgumentError("top_logprobs is " + to_string(top) + ": expected 0 to " + to_string(kMostLogprobs));
+  RequireNumTop(request.top_logprobs.value_or(0), "top_logprobs");
+  if (request.prompt_logprobs) {
+    RequireNumTop(request.prompt_logprobs->num_top, "prompt_logprobs.num_top");
+    RequirePositive(request.prompt_logprobs->first_row, "prompt_logprobs.first_row");
   }
   if (request.max_repeats < 0 || request.max_repeats == 1) {
     throw ArgumentError("max_repeats is " + to_string(request.max_repeats) + ": expected 0 (no limit) or at least 2");
@@ -73,11 +99,13 @@ void RequireOutput(const SequenceRequest& request) {
 
 }  // namespace
 
-void RequirePositive(int64_t value, const char* name) {
-  if (value < 1) {
-    throw ArgumentError(std::string(name) + " is " + to_string(value) + ": expected at least 1");
+void RequireAtLeast(int64_t least, int64_t value, const char* name) {
+  if (value < least) {
+    throw ArgumentError(std::string(name) + " is " + to_string(value) + ": expected at least " + to_string(least));
   }
 }
+
+void RequirePositive(int64_t value, const char* name) { RequireAtLeast(1, value, name); }
 
 void RequireUsable(const SequenceRequest& request, const TextConfig& config, int64_t context_tokens) {
   const auto num_rows = static_cast<int64_t>(request.prompt.ids.size());
@@ -85,13 +113,13 @@ void RequireUsable(const SequenceRequest& request, const TextConfig& config, int
   RequirePositive(request.max_tokens, "max_tokens");
   RequireOutput(request);
   if (num_rows + 1 > context_tokens) {
-    throw InputError("the prompt has " + to_string(num_rows) +
-                     " tokens: with an answer of at least one it does not fit " + "the context of " +
-                     to_string(context_tokens));
+    throw InputError("context full: the prompt has " + to_string(num_rows) + " tokens, the context holds " +
+                     to_string(context_tokens) + ", one of them for an answer");
   }
   RequireIds(request.prompt.ids, config.vocab_size);
   RequireSpans(request.prompt, config.token_ids);
   RequireMedia(request, config.hidden_size);
+  RequireCutRows(request);
 }
 
 void RequireUsable(const ImagePatches& picture, const VisionTower& tower) {
@@ -103,6 +131,19 @@ void RequireUsable(const ImagePatches& picture, const VisionTower& tower) {
                         to_string(picture.grid.rows));
   }
   tower.RequireFits(picture.grid);
+}
+
+void RequireUsable(std::span<const float> samples, const AudioTower* tower) {
+  if (samples.empty()) {
+    throw InputError("a clip without samples");
+  }
+  const auto is_finite = [](float sample) { return std::isfinite(sample); };
+  if (const auto bad = std::find_if_not(samples.begin(), samples.end(), is_finite); bad != samples.end()) {
+    throw InputError("sample " + to_string(bad - samples.begin()) + " of a clip is not a finite number");
+  }
+  if (tower != nullptr) {
+    AudioTower::RequireFits(static_cast<int64_t>(samples.size()));
+  }
 }
 
 }  // namespace percept

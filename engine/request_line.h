@@ -5,7 +5,15 @@
 #include <memory>
 #include <vector>
 
+#include "engine/request.h"
+
 namespace percept {
+
+// The order of requests by priority; equal ones stay in the order they came.
+template <typename Request>
+bool IsBefore(int priority, const std::unique_ptr<Request>& other) {
+  return priority > other->urgency.priority;
+}
 
 // Requests that wait for their turn: higher priority first, equal ones in the order they came. The caller locks.
 template <typename Request>
@@ -15,8 +23,8 @@ class RequestLine {
   Request* front() const { return requests_.front().get(); }
 
   void Add(std::unique_ptr<Request> request) {
-    const auto place = std::upper_bound(requests_.begin(), requests_.end(), request->priority,
-                                        [](int priority, const auto& other) { return priority > other->priority; });
+    const auto place =
+        std::upper_bound(requests_.begin(), requests_.end(), request->urgency.priority, IsBefore<Request>);
     requests_.insert(place, std::move(request));
   }
 
@@ -32,10 +40,11 @@ class RequestLine {
     return taken;
   }
 
-  // Null where none is cancelled.
-  std::unique_ptr<Request> TakeCancelled() {
-    const auto place = std::find_if(requests_.begin(), requests_.end(),
-                                    [](const auto& candidate) { return candidate->cancelled.load(); });
+  // One that is cancelled or whose deadline has passed; null where there is none.
+  std::unique_ptr<Request> TakeLeaving(Urgency::Clock::time_point now) {
+    const auto place = std::find_if(requests_.begin(), requests_.end(), [&](const auto& candidate) {
+      return candidate->cancelled.load() || candidate->urgency.IsOver(now);
+    });
     return place == requests_.end() ? nullptr : Take(place->get());
   }
 

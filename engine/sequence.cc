@@ -8,12 +8,15 @@ namespace percept {
 
 Sequence::Sequence(SequenceRequest the_request, const TextConfig& config,
                    std::shared_ptr<SequenceListener> the_listener)
-    : priority(the_request.priority),
+    : urgency(the_request.urgency),
       request(std::move(the_request)),
       listener(std::move(the_listener)),
       loop_guard(request.max_repeats) {
   soft_rows_.reserve(request.prompt.spans.size());
   stats.num_prompt_rows = num_prompt_rows();
+  if (request.prompt_logprobs) {
+    FindScored(request.prompt_logprobs->first_row);
+  }
   if (config.bidirectional == BidirectionalAttention::kMediaRuns) {
     FindRuns(config);
   }
@@ -34,12 +37,32 @@ void Sequence::FindRuns(const TextConfig& config) {
   }
 }
 
+// All but the last row, and those in front of soft tokens.
+void Sequence::FindScored(int64_t first_row) {
+  is_scored_.assign(request.prompt.ids.size(), false);
+  std::fill(is_scored_.begin() + std::min(first_row, num_prompt_rows()) - 1, is_scored_.end() - 1, true);
+  for (const SoftSpan& span : request.prompt.spans) {
+    std::fill(is_scored_.begin() + std::max(0, span.first_row - 1),
+              is_scored_.begin() + span.first_row + span.num_rows - 1, false);
+  }
+}
+
 int64_t Sequence::longest_run() const {
   int64_t longest = 0;
   for (const Run& run : runs_) {
     longest = std::max(longest, run.end - run.begin);
   }
   return longest;
+}
+
+bool Sequence::CutsRun(int64_t row) const {
+  return std::any_of(runs_.begin(), runs_.end(), [&](const Run& run) { return run.begin < row && row < run.end; });
+}
+
+bool Sequence::MayStartBehind(const Prefix& prefix) const {
+  const int64_t most =
+      std::min(num_prompt_rows(), request.prompt_logprobs ? request.prompt_logprobs->first_row : num_prompt_rows());
+  return prefix.num_rows() < most && !CutsRun(prefix.num_rows()) && prefix.Begins(request);
 }
 
 int64_t Sequence::ChunkEnd(int64_t begin, int64_t max_rows, bool alone) const {
@@ -52,12 +75,30 @@ int64_t Sequence::ChunkEnd(int64_t begin, int64_t max_rows, bool alone) const {
   return end;
 }
 
-Segment Sequence::NextSegment(int64_t max_rows, bool alone) {
+// Output rows are the last of a segment: it ends where one follows that is none. A run is never cut so, as none but its
+// last row can be one.
+int64_t Sequence::ScoredEnd(int64_t begin, int64_t end, int64_t max_output_rows, int64_t* num_output_rows) const {
+  const auto is_output = [&](int64_t row) { return IsScored(row) || row + 1 == num_prompt_rows(); };
+  int64_t first = begin;
+  while (first < end && !is_output(first)) {
+    ++first;
+  }
+  const int64_t most = std::min(end, first + max_output_rows);
+  int64_t last = first;
+  while (last < most && is_output(last)) {
+    ++last;
+  }
+  *num_output_rows = last - first;
+  return last;
+}
+
+Segment Sequence::NextSegment(int64_t max_rows, bool alone, int64_t max_output_rows) {
   if (!prefilling()) {
     return {.cache = cache.get(), .ids = {&last_token, 1}, .soft_rows = {}, .num_output_rows = 1};
   }
   const int64_t begin = num_rows_done;
-  const int64_t end = ChunkEnd(begin, max_rows, alone);
+  int64_t num_output_rows = 0;
+  const int64_t end = ScoredEnd(begin, ChunkEnd(begin, max_rows, alone), max_output_rows, &num_output_rows);
   soft_rows_.clear();
   for (size_t i = 0; i < request.prompt.spans.size(); ++i) {
     const SoftSpan& span = request.prompt.spans[i];
@@ -70,7 +111,15 @@ Segment Sequence::NextSegment(int64_t max_rows, bool alone) {
   return {.cache = cache.get(),
           .ids = std::span(request.prompt.ids).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)),
           .soft_rows = soft_rows_,
-          .num_output_rows = end == num_prompt_rows() ? 1 : 0};
+          .num_output_rows = num_output_rows};
+}
+
+std::string Sequence::ExpiryText() const {
+  if (prefilling()) {
+    return "the deadline passed with " + std::to_string(num_rows_done) + " of " + std::to_string(num_prompt_rows()) +
+           " tokens of the prompt read";
+  }
+  return "the deadline passed after " + std::to_string(stats.num_output_tokens) + " tokens of the answer";
 }
 
 void Sequence::Finish() noexcept {

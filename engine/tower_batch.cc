@@ -6,43 +6,49 @@
 
 #include "engine/batch_zone.h"
 #include "engine/failure_text.h"
+#include "kernels/core/check.h"
 
 namespace percept {
-namespace {
 
-constexpr size_t kMaxPictures = 64;
-constexpr int64_t kFirstPatches = 630;  // a picture of the smallest budget
-
-}  // namespace
-
-TowerBatch::TowerBatch(const VisionTower& tower, int64_t max_patches, TraceSink* trace)
-    : tower_(tower), max_patches_(max_patches), trace_(trace), batch_(tower, std::min(max_patches, kFirstPatches)) {
-  places_.reserve(kMaxPictures);
-  ended_.reserve(kMaxPictures);
-  patches_.reserve(kMaxPictures);
-  soft_tokens_.reserve(kMaxPictures);
+TowerBatch::TowerBatch(const TowerWords& words, int64_t max_rows, TraceSink* trace)
+    : words_(words), max_rows_(max_rows), trace_(trace) {
+  places_.reserve(kMaxMedia);
+  ended_.reserve(kMaxMedia);
+  media_.reserve(kMaxMedia);
+  soft_tokens_.reserve(kMaxMedia);
 }
 
-bool TowerBatch::HasRoomFor(const Picture& picture) const {
-  return places_.empty() || (next_layer_ == 0 && places_.size() < kMaxPictures &&
-                             num_patches_ + picture.patches.grid.num_patches() <= max_patches_);
+bool TowerBatch::Reserve(const Medium& medium) {
+  const bool has_room =
+      places_.empty() || (next_layer_ == 0 && places_.size() < kMaxMedia && num_rows_ + medium.num_rows <= max_rows_);
+  if (has_room) {
+    ReserveRows(num_rows_ + medium.num_rows);
+  }
+  return has_room;
 }
 
-void TowerBatch::Join(std::unique_ptr<Picture> picture) {
-  PERCEPT_CHECK(HasRoomFor(*picture));
-  num_patches_ += picture->patches.grid.num_patches();
-  std::shared_ptr<SoftTokens> tokens = picture->tokens;
-  places_.push_back({std::move(picture), std::move(tokens)});
+void TowerBatch::Join(std::unique_ptr<Medium> medium) {
+  PERCEPT_CHECK(next_layer_ == 0);
+  num_rows_ += medium->num_rows;
+  std::shared_ptr<SoftTokens> tokens = medium->tokens;
+  places_.push_back({std::move(medium), std::move(tokens)});
 }
 
-void TowerBatch::Cancel() {
+void TowerBatch::Leave(Urgency::Clock::time_point now) {
   for (Place& place : places_) {
-    if (place.picture != nullptr && place.picture->cancelled) {
-      num_patches_ -= next_layer_ == 0 ? place.picture->patches.grid.num_patches() : 0;
+    if (place.medium == nullptr || (!place.medium->cancelled && !place.medium->urgency.IsOver(now))) {
+      continue;
+    }
+    num_rows_ -= next_layer_ == 0 ? place.medium->num_rows : 0;
+    if (place.medium->cancelled) {
       End(place, FinishReason::kCancelled);
+    } else {
+      End(place, FinishReason::kExpired,
+          "the deadline passed after " + std::to_string(next_layer_) + " of " + std::to_string(num_layers()) +
+              " layers of the " + words_.tower);
     }
   }
-  const auto gone = [](const Place& place) { return place.picture == nullptr; };
+  const auto gone = [](const Place& place) { return place.medium == nullptr; };
   if (next_layer_ == 0) {
     std::erase_if(places_, gone);
   } else if (std::all_of(places_.begin(), places_.end(), gone)) {
@@ -52,8 +58,8 @@ void TowerBatch::Cancel() {
 
 void TowerBatch::Step() {
   try {
-    RunLayer();
-    if (++next_layer_ >= tower_.num_layers()) {
+    RunStep();
+    if (++next_layer_ >= num_layers()) {
       Finish();
     }
   } catch (...) {
@@ -65,26 +71,22 @@ void TowerBatch::Step() {
   }
 }
 
-void TowerBatch::RunLayer() {
+void TowerBatch::RunStep() {
   const BatchZone zone(*this);
   if (next_layer_ == 0) {
     Begin();
   }
-  if (next_layer_ < tower_.num_layers()) {
-    batch_.RunLayer(next_layer_);
+  if (next_layer_ < num_layers()) {
+    RunLayer(next_layer_);
   }
 }
 
 void TowerBatch::Begin() {
-  patches_.clear();
+  media_.clear();
   for (const Place& place : places_) {
-    patches_.push_back(&place.picture->patches);
+    media_.push_back(place.medium.get());
   }
-  batch_.Reserve(num_patches_);
-  batch_.Begin(patches_);
-  for (Place& place : places_) {
-    place.picture->patches.values = Matrix();
-  }
+  Embed(media_);
 }
 
 void TowerBatch::Finish() {
@@ -92,11 +94,11 @@ void TowerBatch::Finish() {
   for (const Place& place : places_) {
     soft_tokens_.push_back(place.tokens->rows.view());
   }
-  batch_.Finish(soft_tokens_);
+  Project(soft_tokens_);
   for (Place& place : places_) {
-    if (place.picture != nullptr) {
-      place.picture->complete = true;
-      ended_.push_back(std::move(place.picture));
+    if (place.medium != nullptr) {
+      place.medium->complete = true;
+      ended_.push_back(std::move(place.medium));
     }
   }
   Clear();
@@ -107,31 +109,31 @@ void TowerBatch::TracePhase(TraceEvent::Phase phase) const {
     return;
   }
   for (const Place& place : places_) {
-    if (place.picture != nullptr) {
-      trace_->Record({phase, "tower layer", place.picture->id, next_layer_});
+    if (place.medium != nullptr) {
+      trace_->Record({phase, words_.layer, place.medium->id, next_layer_});
     }
   }
 }
 
 void TowerBatch::End(Place& place, FinishReason finish, const std::string& failure) {
-  if (place.picture != nullptr) {
-    place.picture->finish = finish;
-    place.picture->failure = failure;
-    ended_.push_back(std::move(place.picture));
+  if (place.medium != nullptr) {
+    place.medium->finish = finish;
+    place.medium->failure = failure;
+    ended_.push_back(std::move(place.medium));
   }
 }
 
 void TowerBatch::Clear() {
   places_.clear();
-  num_patches_ = 0;
+  num_rows_ = 0;
   next_layer_ = 0;
 }
 
-std::unique_ptr<Picture> TowerBatch::TakeEnded() {
+std::unique_ptr<Medium> TowerBatch::TakeEnded() {
   if (ended_.empty()) {
     return nullptr;
   }
-  std::unique_ptr<Picture> ended = std::move(ended_.front());
+  std::unique_ptr<Medium> ended = std::move(ended_.front());
   ended_.erase(ended_.begin());
   return ended;
 }

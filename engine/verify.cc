@@ -9,15 +9,19 @@
 #include <optional>
 #include <utility>
 
+#include "decoder/config/drafter_rules.h"
+#include "decoder/model/drafter.h"
 #include "decoder/model/text_decoder.h"
 #include "decoder/model/weights.h"
 #include "decoder/state/activations.h"
+#include "decoder/state/draft_activations.h"
 #include "decoder/state/kv_cache.h"
 #include "decoder/text/special_tokens.h"
 #include "decoder/text/tokenizer.h"
 #include "encoders/vision/patches.h"
 #include "encoders/vision/vision_batch.h"
 #include "engine/checkpoint.h"
+#include "kernels/core/quoted.h"
 #include "kernels/cpu/context.h"
 #include "kernels/ops/dequantize.h"
 
@@ -25,7 +29,7 @@ namespace percept {
 namespace {
 
 std::string NotFinite(const std::string& file, const std::string& name, int64_t row, int64_t place) {
-  return file + ": tensor '" + name + "' holds a value that is no finite number, in row " + std::to_string(row) +
+  return file + ": tensor " + Quoted(name) + " holds a value that is no finite number, in row " + std::to_string(row) +
          " at " + std::to_string(place);
 }
 
@@ -49,21 +53,35 @@ class Verifier {
   Verifier(const std::function<void(const std::string& passed)>& tell, std::vector<std::string>* problems)
       : tell_(tell), problems_(*problems) {}
 
-  void Run(const std::filesystem::path& path, const std::filesystem::path& mmproj) {
+  void Run(const std::filesystem::path& path, const std::filesystem::path& mmproj,
+           const std::filesystem::path& drafter_path) {
     Checkpoint checkpoint = ReadCheckpoint(path, mmproj);
-    tell_("files: " + std::to_string(checkpoint.stored.size()) + " tensors in " +
-          std::to_string(checkpoint.file_bytes) + " bytes, as the headers say");
+    TellFiles("files", checkpoint);
     if (const std::string mechanisms = UnsupportedMechanisms(checkpoint); !mechanisms.empty()) {
       problems_.push_back(mechanisms);
       return;
     }
     CheckValues(checkpoint);
+    std::optional<DrafterPart> drafter;
+    if (!drafter_path.empty()) drafter = CheckDrafterFiles(ReadCheckpoint(drafter_path), checkpoint);
     const Tokenizer tokenizer = ReadTokenizer(checkpoint);
     CheckTokenizer(tokenizer, checkpoint);
-    if (problems_.empty()) CheckComputation(std::move(checkpoint), tokenizer);
+    if (problems_.empty()) CheckComputation(std::move(checkpoint), std::move(drafter), tokenizer);
   }
 
  private:
+  void TellFiles(const std::string& name, const Checkpoint& checkpoint) const {
+    tell_(name + ": " + std::to_string(checkpoint.stored.size()) + " tensors in " +
+          std::to_string(checkpoint.file_bytes) + " bytes, as the headers say");
+  }
+
+  DrafterPart CheckDrafterFiles(Checkpoint drafter, const Checkpoint& target) {
+    TellFiles("drafter", drafter);
+    RequireDrafterFor(target.config.text, target.config_file(), drafter.config.text, drafter.config_file());
+    CheckValues(drafter);
+    return {std::move(drafter.tensors), std::move(drafter.config.text)};
+  }
+
   void CheckValues(const Checkpoint& checkpoint) {
     const size_t before = problems_.size();
     const std::vector<std::string> unused = UnusedTensors(checkpoint.config.text, *checkpoint.tensors);
@@ -72,7 +90,8 @@ class Verifier {
       if (std::binary_search(unused.begin(), unused.end(), name)) continue;
       try {
         const ConstTensor& tensor = *checkpoint.tensors->Find(name);
-        if (IsReal(tensor.dtype)) CheckTensor(checkpoint.tensors->FileOf(name), name, tensor);
+        if (IsReal(tensor.dtype))
+          CheckTensor(checkpoint.tensors->FileOf(name), checkpoint.tensors->NameInFile(name), tensor);
       } catch (const CheckpointError& error) {
         problems_.push_back(error.what());
       }
@@ -104,7 +123,7 @@ class Verifier {
       }
     }
     if (!any_value && tensor.shape.rank() > 1) {
-      problems_.push_back(file + ": tensor '" + name + "' holds nothing but zeros");
+      problems_.push_back(file + ": tensor " + Quoted(name) + " holds nothing but zeros");
     }
   }
 
@@ -123,26 +142,45 @@ class Verifier {
     }
   }
 
-  void CheckComputation(Checkpoint checkpoint, const Tokenizer& tokenizer) {
+  void CheckComputation(Checkpoint checkpoint, std::optional<DrafterPart> drafter, const Tokenizer& tokenizer) {
     const std::string file = checkpoint.config_file();
-    const LoadedWeights weights(std::move(checkpoint.tensors), checkpoint.config, MakeKernelContext(Mode::kFast, isa_));
+    const LoadedWeights weights(std::move(checkpoint.tensors), checkpoint.config, MakeKernelContext(Mode::kFast, isa_),
+                                std::move(drafter));
     tell_("shapes: every tensor of the model is there, and none that is not part of it");
     std::vector<int32_t> ids = {FindSpecialTokens(tokenizer).bos};
     const std::vector<int32_t> words = tokenizer.Encode(kTexts[0], Trust::kUntrusted);
     ids.insert(ids.end(), words.begin(), words.end());
-    RunPrompt(*weights.decoder, ids, file);
+    RunPrompt(weights, ids, file);
     if (weights.vision) RunPicture(*weights.vision, file);
   }
 
-  void RunPrompt(const TextDecoder& decoder, const std::vector<int32_t>& ids, const std::string& file) {
+  void RunPrompt(const LoadedWeights& weights, const std::vector<int32_t>& ids, const std::string& file) {
+    const TextDecoder& decoder = *weights.decoder;
     const auto rows = static_cast<int64_t>(ids.size());
     KvPool pool(decoder.config(), rows, int64_t{1} << 40);
     Activations activations(decoder.config(),
                             {.max_rows = rows, .max_segments = 1, .max_output_rows = 1, .max_positions = rows});
     const std::unique_ptr<KvCache> cache = pool.Reserve(rows);
     const Segment segment{.cache = cache.get(), .ids = ids, .soft_rows = {}, .num_output_rows = 1};
-    Judge(decoder.Forward({&segment, 1}, activations, nullptr).logits, file + ": the logits of a short prompt",
+    const ForwardOutput output = decoder.Forward({&segment, 1}, activations, nullptr);
+    Judge(output.logits, file + ": the logits of a short prompt",
           "prompt: " + std::to_string(rows) + " tokens give finite logits that differ");
+    if (weights.drafter) RunDrafter(*weights.drafter, *cache, ids.back(), output.hidden, file);
+  }
+
+  void RunDrafter(const Drafter& drafter, KvCache& cache, int32_t id, ConstMatrixView hidden, const std::string& file) {
+    constexpr int kNumTokens = 3;
+    std::vector<float> state(hidden.row(0), hidden.row(0) + hidden.cols);
+    DraftActivations activations(drafter.config(), 1, cache.num_positions());
+    DraftRow row{.cache = &cache, .id = id, .hidden = state};
+    for (int i = 0; i < kNumTokens; ++i) {
+      drafter.Step({&row, 1}, activations);
+      if (row.id == Drafter::kNoToken) {
+        problems_.push_back(file + ": the logits of its drafter are no finite numbers");
+        return;
+      }
+    }
+    tell_("drafter: " + std::to_string(kNumTokens) + " tokens drafted");
   }
 
   void RunPicture(const VisionTower& tower, const std::string& file) {
@@ -191,10 +229,11 @@ class Verifier {
 }  // namespace
 
 std::vector<std::string> VerifyModel(const std::filesystem::path& path, const std::filesystem::path& mmproj,
+                                     const std::filesystem::path& drafter,
                                      const std::function<void(const std::string& passed)>& tell) {
   std::vector<std::string> problems;
   try {
-    Verifier(tell, &problems).Run(path, mmproj);
+    Verifier(tell, &problems).Run(path, mmproj, drafter);
   } catch (const CheckpointError& error) {
     problems.push_back(error.what());
   }

@@ -64,6 +64,12 @@ std::string FileUses::UseOf(const fs::path& file) const {
   return key.empty() || use == uses_.end() ? "" : use->second;
 }
 
+void AddModelFiles(const ModelFiles& files, FileUses* uses) {
+  uses->Add(files.model, "the model");
+  uses->Add(files.mmproj, "the model's encoders");
+  uses->Add(files.drafter, "the model's drafter");
+}
+
 void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
   const GraphFiles files = FilesOf(graph);
   for (const NodeFile& read : files.read) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "graph/config/checked_graph.h"
+#include "nodes/model_params.h"
 
 namespace percept::nodes {
 
@@ -41,6 +42,8 @@ class FileUses {
   std::set<std::filesystem::path> names_;
   std::map<std::string, std::string> uses_;  // by key
 };
+
+void AddModelFiles(const ModelFiles& files, FileUses* uses);
 
 // Throws DefinitionError, at the sink's parameter, where a file that the graph writes is one that it reads, that
 // another of its sinks writes, or one of `uses`. Changes nothing.

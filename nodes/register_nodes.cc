@@ -10,8 +10,10 @@ namespace percept::nodes {
   X(AppSource)           \
   X(AppSink)             \
   X(ImageFile)           \
+  X(AudioFile)           \
   X(SourceScript)        \
   X(EncodeVision)        \
+  X(EncodeAudio)         \
   X(DecodeGemma4)        \
   X(SinkText)            \
   X(SinkJsonl)

@@ -53,7 +53,7 @@ Runtime::Runtime(RuntimeOptions options)
 Runtime::~Runtime() = default;
 
 Model& Runtime::OpenModel(const std::string& path) {
-  return OpenModel(path.empty() ? default_files() : ModelFiles{.model = path, .mmproj = {}});
+  return OpenModel(path.empty() ? default_files() : ModelFiles{.model = path, .mmproj = {}, .drafter = {}});
 }
 
 Model& Runtime::OpenModel(const ModelFiles& files) {
@@ -64,15 +64,19 @@ Model& Runtime::OpenModel(const ModelFiles& files) {
     return file.empty() ? file : std::filesystem::weakly_canonical(file).string();
   };
   const std::lock_guard lock(models_mutex_);
-  std::unique_ptr<Model>& model = models_[{canonical(files.model), canonical(files.mmproj)}];
+  std::unique_ptr<Model>& model = models_[{canonical(files.model), canonical(files.mmproj), canonical(files.drafter)}];
   if (model == nullptr) {
     auto steps = std::make_unique<Steps>(*executor_);
     ModelOptions options;
     options.mode = options_.mode;
     options.max_isa = options_.max_isa;
     options.mmproj = files.mmproj;
+    options.drafter = files.drafter;
     options.engine.executor = steps.get();
     options.engine.trace = options_.trace;
+    options.engine.context_tokens = options_.model_limits.context_tokens;
+    options.engine.kv_limit_bytes = options_.model_limits.kv_limit_bytes;
+    options.memory_bytes = options_.model_limits.memory_bytes;
     model = Model::Open(files.model, options);
     steps_.push_back(std::move(steps));
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/model.h"
+#include "engine/sound.h"
 #include "graph/node/registry.h"
 #include "graph/node/services.h"
 #include "graph/run/executor.h"
@@ -27,21 +28,34 @@ class TextStream {
   virtual ~TextStream() = default;
   // All of it, or throws. Called by one node at a time.
   virtual void Write(std::string_view text) = 0;
+  // A name as the stream should show it, within a line of a node's own: a terminal wants no control characters.
+  virtual std::string Shown(const std::string& name) const { return name; }
 };
 
 // What one input may cost before it is refused.
 struct InputLimits {
-  int64_t picture_pixels = 100'000'000;       // compared with a picture's header
-  int64_t stream_bytes = int64_t{256} << 20;  // of an input that is read from a pipe
+  int64_t picture_pixels = 100'000'000;                 // compared with a picture's header
+  int64_t clip_samples = int64_t{600} * kSoundRate_hz;  // of a file of sound, at 16 kHz
+  int64_t stream_bytes = int64_t{256} << 20;            // of an input that is read from a pipe
+};
+
+// What each model may take beside its weights.
+struct ModelLimits {
+  int64_t context_tokens = 0;  // as EngineOptions have them
+  int64_t kv_limit_bytes = 0;
+  // That there are: a model whose context does not fit is refused. 0: nobody looked.
+  int64_t memory_bytes = 0;
 };
 
 struct RuntimeOptions {
-  int num_workers = 0;                   // 0: as many as this process may use
-  std::filesystem::path default_model;   // of nodes whose `model` is not given
-  std::filesystem::path default_mmproj;  // that goes with it; empty: those in its folder, or none
+  int num_workers = 0;                    // 0: as many as this process may use
+  std::filesystem::path default_model;    // of nodes whose `model` is not given
+  std::filesystem::path default_mmproj;   // that goes with it; empty: those in its folder, or none
+  std::filesystem::path default_drafter;  // made for it; empty: none
   Mode mode = Mode::kFast;
   Isa max_isa = Isa::kAmxBf16;
   InputLimits limits;
+  ModelLimits model_limits;
   TextStream* standard_output = nullptr;  // outlives the runtime; null: "-" is refused
   int standard_input = -1;                // a file descriptor that sources with the path "-" read; -1: refused
   TraceSink* trace = nullptr;             // sees the steps of every engine; outlives the runtime
@@ -84,13 +98,15 @@ class Runtime {
   graph::Executor& executor() { return *executor_; }
   const RuntimeOptions& options() const { return options_; }
 
-  // The model at `path` ("": the default one, with its mmproj), opened on first use and kept. Any thread.
+  // The model at `path` ("": the default one, with its mmproj and drafter), opened on first use and kept. Any thread.
   // Throws CheckpointError as Model::Open, ArgumentError where there is no default.
   Model& OpenModel(const std::string& path);
   // The same, of the files that a node's parameters name.
   Model& OpenModel(const ModelFiles& files);
   // What nodes run that name nothing.
-  ModelFiles default_files() const { return {options_.default_model.string(), options_.default_mmproj.string()}; }
+  ModelFiles default_files() const {
+    return {options_.default_model.string(), options_.default_mmproj.string(), options_.default_drafter.string()};
+  }
 
   // For one sink, until it drops the claim. `file` has no symbolic links and no `..` in it. Any thread.
   // Throws ArgumentError where another claim of the file lives.

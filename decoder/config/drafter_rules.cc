@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -30,7 +31,7 @@ std::vector<std::string> OddMechanisms(const TextConfig& drafter) {
   }
   if (!drafter.tied_embeddings) odd.emplace_back("an output matrix of its own (tie_word_embeddings)");
   if (!drafter.weight_compression.empty()) {
-    odd.push_back("compressed weights (quant_method '" + drafter.weight_compression + "')");
+    odd.push_back("compressed weights (quant_method " + Quoted(drafter.weight_compression) + ")");
   }
   const int num_centroids = drafter.drafter->num_centroids;
   if (num_centroids > 0 && drafter.vocab_size % num_centroids != 0) {

@@ -9,22 +9,28 @@
 
 #include "decoder/config/layer_rules.h"
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
 
-constexpr std::string_view kArchitecture = "gemma4";
+constexpr std::string_view kTextArchitecture = "gemma4";
+constexpr std::string_view kDrafterArchitecture = "gemma4-assistant";
 constexpr double kPartialFactor = 0.25;  // of full layers, where the file has no table
 
 class TextReader {
  public:
-  explicit TextReader(const GgufSource& source) : source_(source), metadata_(source.metadata(0)) {}
+  explicit TextReader(const GgufSource& source)
+      : source_(source), metadata_(source.metadata(0)), architecture_(metadata_.String("general.architecture")) {}
 
   TextConfig Read() {
-    if (const std::string_view name = metadata_.String("general.architecture"); name != kArchitecture) {
-      metadata_.Fail("general.architecture", "is '" + std::string(name) + "', not 'gemma4'");
+    if (architecture_ != kTextArchitecture && architecture_ != kDrafterArchitecture) {
+      metadata_.Fail("general.architecture", "is " + Quoted(architecture_) + ", not 'gemma4'");
     }
     ReadSizes();
+    if (architecture_ == kDrafterArchitecture) {
+      config_.drafter = DrafterConfig{.backbone_hidden_size = Int("embedding_length_out", 1, kMaxWidth)};
+    }
     const int num_layers = Int("block_count", 1, kMaxLayers);
     ReadLayers(num_layers);
     ReadExperts();
@@ -35,11 +41,7 @@ class TextReader {
   }
 
  private:
-  static std::string Key(std::string_view name) {
-    std::string key(kArchitecture);
-    key += '.';
-    return key += name;
-  }
+  std::string Key(std::string_view name) const { return architecture_ + "." + std::string(name); }
 
   int Int(std::string_view name, int64_t min, int64_t max) const {
     return Checked(name, metadata_.Integer(Key(name)), min, max);
@@ -65,9 +67,16 @@ class TextReader {
     config_.sliding_window = Int("attention.sliding_window", 1, kMaxPositions);
     config_.max_positions = Int("context_length", 1, kMaxPositions);
     config_.rms_norm_eps = metadata_.Number(Key("attention.layer_norm_rms_epsilon"));
-    if (!(config_.rms_norm_eps > 0)) metadata_.Fail(Key("attention.layer_norm_rms_epsilon"), "is not above 0");
-    config_.logit_soft_cap = metadata_.Number(Key("final_logit_softcapping"));
-    if (!(config_.logit_soft_cap >= 0)) metadata_.Fail(Key("final_logit_softcapping"), "is negative");
+    if (!(config_.rms_norm_eps > 0 && config_.rms_norm_eps <= kMaxEpsilon)) {
+      metadata_.Fail(Key("attention.layer_norm_rms_epsilon"), "is outside (0, 1]");
+    }
+    const std::string soft_cap = Key("final_logit_softcapping");
+    if (architecture_ != kDrafterArchitecture || metadata_.Has(soft_cap)) {
+      config_.logit_soft_cap = metadata_.Number(soft_cap);
+    }
+    if (!(config_.logit_soft_cap >= 0 && config_.logit_soft_cap <= kMaxLogitCap)) {
+      metadata_.Fail(soft_cap, "is outside 0..1e6");
+    }
     config_.ple_width = IntOr("embedding_length_per_layer_input", 0, kMaxWidth, 0);
     if (config_.ple_width > 0) config_.ple_vocab_size = config_.vocab_size;
   }
@@ -94,7 +103,7 @@ class TextReader {
                            ", which does not divide the heads (" + std::to_string(config_.num_heads) + ")");
       }
       layer.mlp_width = Checked("feed_forward_length", mlp_widths[i], 1, kMaxWidth);
-      const std::optional<int> kv_layer = KeyValueLayer(kinds, num_shared, i);
+      const std::optional<int> kv_layer = config_.drafter ? TextConfig::kTargetKv : KeyValueLayer(kinds, num_shared, i);
       if (!kv_layer) {
         metadata_.Fail(Key("attention.shared_kv_layers"),
                        "leaves layer " + std::to_string(i) + " no layer to take keys and values from");
@@ -135,12 +144,16 @@ class TextReader {
       }
     }
     if (head_dim % 2 != 0) metadata_.Fail(Key(length), "is odd");
+    if (int64_t{head_dim} * config_.num_heads > kMaxWidth) {
+      metadata_.Fail(Key(length),
+                     "makes " + std::to_string(config_.num_heads) + " heads wider than " + std::to_string(kMaxWidth));
+    }
     return head_dim;
   }
 
   double Theta(std::string_view name) const {
     const double theta = metadata_.Number(Key(name));
-    if (!(theta > 1)) metadata_.Fail(Key(name), "is not above 1");
+    if (!(theta > 1 && theta <= kMaxTheta)) metadata_.Fail(Key(name), "is outside (1, 1e12]");
     return theta;
   }
 
@@ -207,6 +220,7 @@ class TextReader {
 
   const GgufSource& source_;
   const GgufMetadata& metadata_;
+  const std::string architecture_;
   TextConfig config_;
 };
 

@@ -8,11 +8,15 @@
 
 namespace percept {
 
-// Far above any model, and low enough that products of a few of them stay in 64 bits.
+// Far above any model. The heads of a layer are together no wider than kMaxWidth, so that the bytes of keys and values
+// over all layers and positions stay in 64 bits, as do products of two widths with a vocabulary or with positions.
 inline constexpr int kMaxLayers = 1 << 12;
 inline constexpr int kMaxWidth = 1 << 20;
 inline constexpr int kMaxVocab = 1 << 24;
-inline constexpr int kMaxPositions = 1 << 30;
+inline constexpr int kMaxPositions = 1 << 24;
+inline constexpr double kMaxTheta = 1e12;
+inline constexpr double kMaxLogitCap = 1e6;
+inline constexpr double kMaxEpsilon = 1;
 
 // The index of `spec` in `ropes`, where it is added if it is new.
 int RopeIdx(const RopeSpec& spec, std::vector<RopeSpec>* ropes);

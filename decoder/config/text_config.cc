@@ -9,6 +9,7 @@
 
 #include "decoder/config/layer_rules.h"
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/json_section.h"
 
 namespace percept {
@@ -67,14 +68,14 @@ RopeSpec ReadRope(const JsonSection& text, AttentionKind kind, int head_dim) {
   RopeSpec spec;
   spec.head_dim = head_dim;
   spec.theta = rope.Number("rope_theta");
-  if (!(spec.theta > 1)) rope.Fail("rope_theta", "is not above 1");
+  if (!(spec.theta > 1 && spec.theta <= kMaxTheta)) rope.Fail("rope_theta", "is outside (1, 1e12]");
   const std::string type = rope.String("rope_type");
   if (type == "proportional") {
     spec.kind = RopeKind::kProportional;
     spec.partial_factor = rope.Number("partial_rotary_factor");
     if (!(spec.partial_factor > 0 && spec.partial_factor <= 1)) rope.Fail("partial_rotary_factor", "is outside (0, 1]");
   } else if (type != "default") {
-    rope.Fail("rope_type", "is '" + type + "', neither 'default' nor 'proportional'");
+    rope.Fail("rope_type", "is " + Quoted(type) + ", neither 'default' nor 'proportional'");
   }
   if (rope.OptionalNumber("factor").value_or(1) != 1) rope.Fail("factor", "is not 1: positions are never scaled");
   return spec;
@@ -119,7 +120,12 @@ class LayerReader {
     }
     const auto found = overrides_.find(layer_idx);
     if (found != overrides_.end()) head_dim = found->second.head_dim.value_or(head_dim);
-    if (head_dim % 2 != 0) text_.Fail("head_dim", "of layer " + std::to_string(layer_idx) + " is odd");
+    const std::string of_layer = "of layer " + std::to_string(layer_idx);
+    if (head_dim % 2 != 0) text_.Fail("head_dim", of_layer + " is odd");
+    if (int64_t{head_dim} * config_.num_heads > kMaxWidth) {
+      text_.Fail("head_dim", of_layer + " makes its " + std::to_string(config_.num_heads) + " heads wider than " +
+                                 std::to_string(kMaxWidth));
+    }
     return head_dim;
   }
 
@@ -208,7 +214,7 @@ BidirectionalAttention ReadBidirectional(const JsonSection& text) {
   if (value.empty()) return BidirectionalAttention::kNone;
   if (value == "vision") return BidirectionalAttention::kMediaRuns;
   if (value == "all") return BidirectionalAttention::kAll;
-  text.Fail("use_bidirectional_attention", "is '" + value + "', neither null nor 'vision' nor 'all'");
+  text.Fail("use_bidirectional_attention", "is " + Quoted(value) + ", neither null nor 'vision' nor 'all'");
 }
 
 // A tower has layers; a direct projection has the width of what it projects instead.
@@ -220,8 +226,12 @@ EncoderKind ReadEncoder(const JsonSection& root, const char* key, const char* pr
 // Ids of media are at the root, those of text at the root or with the text.
 ConfigTokenIds ReadTokenIds(const JsonSection& root, const JsonSection& text, int vocab_size) {
   const auto id = [&](const char* key) -> std::optional<int32_t> {
-    const JsonSection& section = root.Has(key) ? root : text;
-    return section.OptionalInt(key, 0, vocab_size - 1);
+    const std::optional<int32_t> at_root = root.OptionalInt(key, 0, vocab_size - 1);
+    const std::optional<int32_t> with_text = text.OptionalInt(key, 0, vocab_size - 1);
+    if (at_root && with_text && at_root != with_text) {
+      root.Fail(key, "is " + std::to_string(*at_root) + ", but text_config says " + std::to_string(*with_text));
+    }
+    return at_root ? at_root : with_text;
   };
   ConfigTokenIds ids;
   ids.bos = id("bos_token_id");
@@ -244,11 +254,15 @@ void ReadSizes(const JsonSection& root, const JsonSection& text, TextConfig* con
   config->sliding_window = text.Int("sliding_window", 1, kMaxPositions);
   config->max_positions = text.Int("max_position_embeddings", 1, kMaxPositions);
   config->rms_norm_eps = text.Number("rms_norm_eps");
-  if (!(config->rms_norm_eps > 0)) text.Fail("rms_norm_eps", "is not above 0");
+  if (!(config->rms_norm_eps > 0 && config->rms_norm_eps <= kMaxEpsilon)) {
+    text.Fail("rms_norm_eps", "is outside (0, 1]");
+  }
   // The cap changes what is sampled, so a file must say that it has none.
   if (!text.object().contains("final_logit_softcapping")) text.Fail("final_logit_softcapping", "is missing");
   config->logit_soft_cap = text.OptionalNumber("final_logit_softcapping").value_or(0);
-  if (!(config->logit_soft_cap >= 0)) text.Fail("final_logit_softcapping", "is negative");
+  if (!(config->logit_soft_cap >= 0 && config->logit_soft_cap <= kMaxLogitCap)) {
+    text.Fail("final_logit_softcapping", "is outside 0..1e6");
+  }
   config->tied_embeddings = (text.Has("tie_word_embeddings") ? text : root).BoolOr("tie_word_embeddings", true);
   config->ple_width = text.OptionalInt("hidden_size_per_layer_input", 0, kMaxWidth).value_or(0);
   if (config->ple_width > 0) {
@@ -259,7 +273,8 @@ void ReadSizes(const JsonSection& root, const JsonSection& text, TextConfig* con
 void RequireKnownForm(const JsonSection& text) {
   constexpr const char* kActivation = "gelu_pytorch_tanh";
   const std::string activation = text.OptionalString("hidden_activation").value_or(kActivation);
-  if (activation != kActivation) text.Fail("hidden_activation", "is '" + activation + "', not '" + kActivation + "'");
+  if (activation != kActivation)
+    text.Fail("hidden_activation", "is " + Quoted(activation) + ", not '" + kActivation + "'");
   if (text.BoolOr("attention_bias", false)) text.Fail("attention_bias", "is true: no linear layer here has a bias");
 }
 
@@ -329,7 +344,7 @@ void RequireSupported(const TextConfig& config, const std::string& file) {
     missing.push_back("bidirectional attention (use_bidirectional_attention 'all')");
   }
   if (!config.weight_compression.empty()) {
-    missing.push_back("compressed weights (quant_method '" + config.weight_compression + "')");
+    missing.push_back("compressed weights (quant_method " + Quoted(config.weight_compression) + ")");
   }
   if (missing.empty()) return;
   std::string message = file + ": this version cannot run";

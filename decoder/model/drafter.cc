@@ -2,6 +2,7 @@
 #include "decoder/model/drafter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -28,7 +29,7 @@ int32_t Likeliest(std::span<const float> logits, IdAt id_at) {
   float best = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     const bool is_better =
-        best_id < 0 ? logits[i] == logits[i] : logits[i] > best || (logits[i] == best && id_at(i) < best_id);
+        best_id < 0 ? !std::isnan(logits[i]) : logits[i] > best || (logits[i] == best && id_at(i) < best_id);
     if (is_better) {
       best = logits[i];
       best_id = id_at(i);

@@ -49,7 +49,7 @@ size_t ScratchBytes(const TextConfig& config, const StepLimits& limits) {
        ops::AttentionScratchBytes(limits.max_rows, config.num_heads, widths.head_dim, limits.max_positions)});
 }
 
-const StepLimits& RequirePositive(const StepLimits& limits) {
+StepLimits RequirePositive(const StepLimits& limits) {
   if (std::min({limits.max_rows, limits.max_segments, limits.max_output_rows, limits.max_positions}) <= 0) {
     throw ArgumentError("decoder step: limits of " + std::to_string(limits.max_rows) + " rows, " +
                         std::to_string(limits.max_segments) + " segments, " + std::to_string(limits.max_output_rows) +

@@ -12,7 +12,7 @@
 
 namespace percept {
 
-KvCache::KvCache(KvPool& pool, KvLayout layout, int64_t max_positions, std::vector<Buffer> blocks)
+KvCache::KvCache(KvPool& pool, KvLayout layout, int64_t max_positions, std::vector<std::shared_ptr<KvBlock>> blocks)
     : pool_(pool),
       layout_(std::move(layout)),
       max_positions_(max_positions),
@@ -25,8 +25,8 @@ KvCache::KvCache(KvPool& pool, KvLayout layout, int64_t max_positions, std::vect
         tables_.push_back(reinterpret_cast<const float*>(rings_.get()) + offset);
         continue;
       }
-      for (const Buffer& block : blocks_) {
-        tables_.push_back(reinterpret_cast<const float*>(block.get()) + offset);
+      for (const auto& block : blocks_) {
+        tables_.push_back(reinterpret_cast<const float*>(block->memory.get()) + offset);
       }
     }
   }
@@ -38,8 +38,8 @@ float* KvCache::SlotRow(const KvLayout::Layer& layer, int64_t position, int64_t 
   if (layer.kind == AttentionKind::kSliding) {
     return reinterpret_cast<float*>(rings_.get()) + offset + position % layout_.ring_rows * layer.width();
   }
-  const Buffer& block = blocks_[static_cast<size_t>(position / KvLayout::kBlockRows)];
-  return reinterpret_cast<float*>(block.get()) + offset + position % KvLayout::kBlockRows * layer.width();
+  const KvBlock& block = *blocks_[static_cast<size_t>(position / KvLayout::kBlockRows)];
+  return reinterpret_cast<float*>(block.memory.get()) + offset + position % KvLayout::kBlockRows * layer.width();
 }
 
 void KvCache::Store(int layer_idx, int64_t first_position, ConstMatrixView k, ConstMatrixView v) {
@@ -76,6 +76,11 @@ void KvCache::Advance(int64_t rows) {
   num_positions_ += rows;
 }
 
+void KvCache::Retract(int64_t rows) {
+  PERCEPT_CHECK(rows >= 0 && rows <= num_positions_ && rows < layout_.max_segment_rows);
+  num_positions_ -= rows;
+}
+
 namespace {
 
 int64_t RequirePositive(int64_t value, const char* name) {
@@ -91,38 +96,64 @@ KvPool::KvPool(const TextConfig& config, int64_t max_segment_rows, int64_t max_b
     : layout_(config, RequirePositive(max_segment_rows, "max_segment_rows")),
       max_bytes_(RequirePositive(max_bytes, "max_bytes")) {}
 
-std::unique_ptr<KvCache> KvPool::Reserve(int64_t max_positions, int64_t segment_rows) {
+std::unique_ptr<KvCache> KvPool::Reserve(int64_t max_positions, int64_t segment_rows, const KvSnapshot* start) {
   RequirePositive(max_positions, "max_positions");
   KvLayout layout = layout_.WithRoomFor(segment_rows);
-  const int64_t needed_bytes = layout.SequenceBytes(max_positions);
-  if (needed_bytes > max_bytes_) {
+  if (layout.SequenceBytes(max_positions) > max_bytes_) {
     throw InputError("a sequence of " + std::to_string(max_positions) + " tokens needs " +
-                     std::to_string(needed_bytes) + " bytes for its keys and values, the KV limit is " +
-                     std::to_string(max_bytes_));
+                     std::to_string(layout.SequenceBytes(max_positions)) +
+                     " bytes for its keys and values, the KV limit is " + std::to_string(max_bytes_));
   }
-  if (reserved_bytes_ + needed_bytes > max_bytes_) {
+  std::vector<std::shared_ptr<KvBlock>> blocks;
+  blocks.reserve(static_cast<size_t>(layout_.NumBlocks(max_positions)));
+  if (start != nullptr) {
+    const int64_t num_shared =
+        std::min(static_cast<int64_t>(start->blocks_.size()), start->num_positions() / KvLayout::kBlockRows);
+    blocks.assign(start->blocks_.begin(), start->blocks_.begin() + num_shared);
+  }
+  const int64_t num_new = layout_.NumBlocks(max_positions) - static_cast<int64_t>(blocks.size());
+  const int64_t needed_bytes = num_new * layout_.block_bytes() + layout.ring_bytes();
+  if (reserved_bytes() + needed_bytes > max_bytes_) {
     return nullptr;
   }
-  const int64_t num_blocks = layout_.block_bytes() > 0 ? layout_.BlocksFor(max_positions) : 0;
-  std::vector<Buffer> blocks;
-  blocks.reserve(static_cast<size_t>(num_blocks));
-  while (static_cast<int64_t>(blocks.size()) < num_blocks) {
+  for (int64_t i = 0; i < num_new; ++i) {
     blocks.push_back(TakeBlock());
   }
-  TrimFreeBlocks(max_bytes_ - reserved_bytes_ - needed_bytes);
-  free_blocks_.reserve(free_blocks_.size() +
-                       static_cast<size_t>(blocks_in_use_ + num_blocks));  // GiveBack may not throw
+  TrimFreeBlocks(max_bytes_ - reserved_bytes() - needed_bytes);
+  free_blocks_.reserve(free_blocks_.size() + static_cast<size_t>(blocks_in_use_ + num_new));  // GiveBack may not throw
   std::unique_ptr<KvCache> cache(new KvCache(*this, std::move(layout), max_positions, std::move(blocks)));
-  reserved_bytes_ += needed_bytes;
-  blocks_in_use_ += num_blocks;
+  ring_bytes_ += cache->layout().ring_bytes();
+  for (const auto& block : cache->blocks_) {
+    Use(*block, /*by_cache=*/true);
+  }
+  if (start != nullptr) {
+    cache->Restore(*start);
+  }
   return cache;
 }
 
-Buffer KvPool::TakeBlock() {
-  if (free_blocks_.empty()) {
-    return Buffer(static_cast<size_t>(layout_.block_bytes()));
+bool KvPool::HasRoomBesideCaches(int64_t max_positions, int64_t segment_rows) const {
+  const int64_t needed_bytes = layout_.WithRoomFor(segment_rows).SequenceBytes(max_positions);
+  return blocks_of_caches_ * layout_.block_bytes() + ring_bytes_ + needed_bytes <= max_bytes_;
+}
+
+std::unique_ptr<KvSnapshot> KvPool::ReserveSnapshot(int64_t num_positions) {
+  RequirePositive(num_positions, "num_positions");
+  const int64_t needed_bytes = std::min(num_positions, layout_.window - 1) * layout_.ring_row_bytes();
+  if (reserved_bytes() + needed_bytes > max_bytes_) {
+    return nullptr;
   }
-  Buffer block = std::move(free_blocks_.back());
+  TrimFreeBlocks(max_bytes_ - reserved_bytes() - needed_bytes);
+  std::unique_ptr<KvSnapshot> snapshot(new KvSnapshot(*this, num_positions));
+  snapshot_ring_bytes_ += needed_bytes;
+  return snapshot;
+}
+
+std::shared_ptr<KvBlock> KvPool::TakeBlock() {
+  if (free_blocks_.empty()) {
+    return std::make_shared<KvBlock>(KvBlock{Buffer(static_cast<size_t>(layout_.block_bytes()))});
+  }
+  std::shared_ptr<KvBlock> block = std::move(free_blocks_.back());
   free_blocks_.pop_back();
   return block;
 }
@@ -132,10 +163,29 @@ void KvPool::TrimFreeBlocks(int64_t max_free_bytes) {
   free_blocks_.resize(static_cast<size_t>(std::min(kept, static_cast<int64_t>(free_blocks_.size()))));
 }
 
+void KvPool::Use(KvBlock& block, bool by_cache) {
+  blocks_in_use_ += block.num_uses++ == 0 ? 1 : 0;
+  blocks_of_caches_ += by_cache && block.num_caches++ == 0 ? 1 : 0;
+}
+
+void KvPool::GiveBack(std::vector<std::shared_ptr<KvBlock>>& blocks, bool by_cache) {
+  for (std::shared_ptr<KvBlock>& block : blocks) {
+    blocks_of_caches_ -= by_cache && --block->num_caches == 0 ? 1 : 0;
+    if (--block->num_uses == 0) {
+      --blocks_in_use_;
+      free_blocks_.push_back(std::move(block));
+    }
+  }
+}
+
 void KvPool::GiveBack(KvCache& cache) {
-  reserved_bytes_ -= cache.size_bytes();
-  blocks_in_use_ -= static_cast<int64_t>(cache.blocks_.size());
-  std::move(cache.blocks_.begin(), cache.blocks_.end(), std::back_inserter(free_blocks_));
+  ring_bytes_ -= cache.layout().ring_bytes();
+  GiveBack(cache.blocks_, /*by_cache=*/true);
+}
+
+void KvPool::GiveBack(KvSnapshot& snapshot) {
+  snapshot_ring_bytes_ -= snapshot.num_ring_rows_ * layout_.ring_row_bytes();
+  GiveBack(snapshot.blocks_, /*by_cache=*/false);
 }
 
 }  // namespace percept

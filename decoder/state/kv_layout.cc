@@ -35,6 +35,7 @@ void KvLayout::Place(int64_t max_rows) {
   ring_rows = window - 1 + max_rows;
   block_floats = 0;
   ring_floats = 0;
+  ring_row_floats = 0;
   for (Layer& layer : layers) {
     const bool is_full = layer.kind == AttentionKind::kFull;
     int64_t& used_floats = is_full ? block_floats : ring_floats;
@@ -42,6 +43,7 @@ void KvLayout::Place(int64_t max_rows) {
     layer.k_offset = used_floats;
     layer.v_offset = used_floats + floats;
     used_floats += 2 * floats;
+    ring_row_floats += is_full ? 0 : 2 * layer.width();
   }
 }
 

@@ -32,15 +32,19 @@ struct KvLayout {
   KvLayout WithRoomFor(int64_t segment_rows) const;
 
   int64_t BlocksFor(int64_t positions) const { return (positions + kBlockRows - 1) / kBlockRows; }
+  // None where no layer is full.
+  int64_t NumBlocks(int64_t positions) const { return block_floats > 0 ? BlocksFor(positions) : 0; }
   int64_t SequenceBytes(int64_t positions) const { return BlocksFor(positions) * block_bytes() + ring_bytes(); }
   int64_t block_bytes() const { return block_floats * int64_t{sizeof(float)}; }
   int64_t ring_bytes() const { return ring_floats * int64_t{sizeof(float)}; }
+  int64_t ring_row_bytes() const { return ring_row_floats * int64_t{sizeof(float)}; }
 
   int64_t window = 0;
   int64_t max_segment_rows = 0;
   int64_t ring_rows = 0;
   int64_t block_floats = 0;       // of one block
   int64_t ring_floats = 0;        // of all rings of a sequence
+  int64_t ring_row_floats = 0;    // of one position in all rings
   std::vector<Layer> layers;      // those with keys and values of their own, in model order
   std::vector<int> layer_places;  // [num_layers] into `layers`: the place of the keys and values that the layer reads
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 
@@ -44,9 +45,8 @@ void RequireSameIds(const SpecialTokens& tokens, const Tokenizer& tokenizer, con
   }
   const auto require = [&](const char* key, std::optional<int32_t> configured, int32_t id) {
     if (!configured || *configured == id) return;
-    throw CheckpointError(config_file + ": " + key + " is " + std::to_string(*configured) +
-                          ", but the tokenizer has '" + std::string(tokenizer.piece(id)) + "' at " +
-                          std::to_string(id));
+    throw CheckpointError(config_file + ": " + key + " is " + std::to_string(*configured) + ", but the tokenizer has " +
+                          Quoted(tokenizer.piece(id)) + " at " + std::to_string(id));
   };
   const ConfigTokenIds& ids = config.token_ids;
   require("bos_token_id", ids.bos, tokens.bos);

@@ -7,6 +7,7 @@
 #include "decoder/text/utf8.h"
 #include "decoder/text/word_encoder.h"
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -28,8 +29,7 @@ std::string WithSpaceMarks(std::string_view segment) {
 
 std::string MergeName(const std::string& source, const TokenizerParts& parts, size_t rank) {
   const auto& [left, right] = parts.merges[rank];
-  return source + ": merge " + std::to_string(rank) + " of '" + std::string(left) + "' and '" + std::string(right) +
-         "'";
+  return source + ": merge " + std::to_string(rank) + " of " + Quoted(left) + " and " + Quoted(right);
 }
 
 // The text of all spans, and its trusted stretches as [begin, end).
@@ -73,7 +73,7 @@ Tokenizer::Tokenizer(const TokenizerParts& parts, std::string source)
     const std::optional<int32_t> result = vocabulary_.Find(joined);
     if (!left_id || !right_id || !result) {
       const std::string missing = !left_id ? std::string(left) : !right_id ? std::string(right) : joined;
-      throw CheckpointError(MergeName(source_, parts, rank) + ": the vocabulary has no piece '" + missing + "'");
+      throw CheckpointError(MergeName(source_, parts, rank) + ": the vocabulary has no piece " + Quoted(missing));
     }
     if (byte_of(*left_id) || byte_of(*right_id)) {
       throw CheckpointError(MergeName(source_, parts, rank) + " joins a piece that stands for a byte");

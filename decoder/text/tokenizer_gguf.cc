@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "decoder/text/tokenizer.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -55,7 +56,7 @@ std::pair<std::string_view, std::string_view> SplitMerge(const GgufMetadata& met
 
 Tokenizer Tokenizer::FromGguf(const GgufMetadata& metadata) {
   if (const std::string_view model = metadata.String(kModel); model != "gemma4") {
-    metadata.Fail(kModel, "is '" + std::string(model) + "', not 'gemma4'");
+    metadata.Fail(kModel, "is " + Quoted(model) + ", not 'gemma4'");
   }
   if (metadata.Has(kSpacePrefix) && metadata.Bool(kSpacePrefix)) {
     metadata.Fail(kSpacePrefix, "is true: no space is put in front of a text here");

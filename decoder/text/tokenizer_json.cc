@@ -5,6 +5,7 @@
 #include "decoder/text/space_mark.h"
 #include "decoder/text/tokenizer.h"
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -13,21 +14,21 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-// No vocabulary is larger; the bound keeps a broken file from making us allocate much.
-constexpr int64_t kMaxId = 1 << 24;
-
 class TokenizerReader {
  public:
   TokenizerReader(element root, const std::string& source) : root_(root), source_(source) {}
 
-  TokenizerParts Read() const {
+  TokenizerParts Read() {
     const object model = Get<object>(root_, "model", "model", "an object");
     RequireKnownForm(model);
     TokenizerParts parts;
-    parts.pieces = ReadPieces(Get<object>(model, "vocab", "model.vocab", "an object"));
+    const object vocab = Get<object>(model, "vocab", "model.vocab", "an object");
+    const array added_tokens = Get<array>(root_, "added_tokens", "added_tokens", "an array");
+    max_id_ = MaxTokenId(vocab.size() + added_tokens.size());
+    parts.pieces = ReadPieces(vocab);
     const array merges = Get<array>(model, "merges", "model.merges", "an array");
     for (element merge : merges) parts.merges.push_back(ReadMerge(merge, parts.merges.size()));
-    for (element token : Get<array>(root_, "added_tokens", "added_tokens", "an array")) {
+    for (element token : added_tokens) {
       parts.added_tokens.push_back(ReadAddedToken(token, parts.added_tokens.size()));
     }
     return parts;
@@ -54,8 +55,9 @@ class TokenizerReader {
   }
 
   int32_t CheckedId(int64_t id, const std::string& path) const {
-    if (id < 0 || id >= kMaxId)
-      Fail(path, "has the id " + std::to_string(id) + ", outside 0.." + std::to_string(kMaxId - 1));
+    if (id < 0 || id > max_id_) {
+      Fail(path, "has the id " + std::to_string(id) + ", outside 0.." + std::to_string(max_id_));
+    }
     return static_cast<int32_t>(id);
   }
 
@@ -100,13 +102,13 @@ class TokenizerReader {
   std::vector<std::string_view> ReadPieces(object vocab) const {
     std::vector<std::string_view> pieces(vocab.size());
     for (const auto& [piece, value] : vocab) {
-      const std::string path = "model.vocab['" + std::string(piece) + "']";
+      const std::string path = "model.vocab[" + Quoted(piece) + "]";
       int64_t number;
       if (value.get(number) != simdjson::SUCCESS) Fail(path, "is not an integer");
       const int32_t id = CheckedId(number, path);
       if (piece.empty()) Fail(path, "is an empty piece");
       if (static_cast<size_t>(id) >= pieces.size()) pieces.resize(id + 1);
-      if (!pieces[id].empty()) Fail(path, "has the id of '" + std::string(pieces[id]) + "'");
+      if (!pieces[id].empty()) Fail(path, "has the id of " + Quoted(pieces[id]));
       pieces[id] = piece;
     }
     return pieces;
@@ -148,6 +150,7 @@ class TokenizerReader {
 
   element root_;
   const std::string& source_;
+  int64_t max_id_ = 0;
 };
 
 Tokenizer FromDocument(simdjson::simdjson_result<element> document, const std::string& source) {

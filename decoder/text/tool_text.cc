@@ -80,7 +80,7 @@ std::string FloatText(double value) {
     return std::string(text.data(), std::to_chars(text.data(), text.data() + text.size(), value, format).ptr);
   };
   std::string scientific = print(std::chars_format::scientific);
-  const int exponent = std::atoi(scientific.c_str() + scientific.find('e') + 1);
+  const int64_t exponent = std::strtol(scientific.c_str() + scientific.find('e') + 1, nullptr, 10);
   if (exponent < -4 || exponent >= 16) return scientific;
   std::string fixed = print(std::chars_format::fixed);
   if (fixed.find('.') == std::string::npos) fixed += ".0";

@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -31,23 +32,22 @@ uint32_t Tag(size_t hash) { return static_cast<uint32_t>(hash >> 32); }
 
 std::vector<std::string_view> WithAdded(std::span<const std::string_view> pieces,
                                         std::span<const AddedToken> added_tokens, const std::string& source) {
+  const int64_t max_id = MaxTokenId(pieces.size() + added_tokens.size());
   std::vector<std::string_view> all(pieces.begin(), pieces.end());
   for (const AddedToken& token : added_tokens) {
     if (token.content.empty() || token.id < 0) {
-      throw CheckpointError(source + ": added token " + std::to_string(token.id) + " ('" + token.content +
-                            "') is empty or has a negative id");
+      throw CheckpointError(source + ": added token " + std::to_string(token.id) + " (" + Quoted(token.content) +
+                            ") is empty or has a negative id");
     }
-    // Far above any vocabulary, and low enough that no file makes us allocate much.
-    constexpr int32_t kMaxId = 1 << 24;
-    if (token.id >= kMaxId) {
-      throw CheckpointError(source + ": added token '" + token.content + "' has the id " + std::to_string(token.id) +
-                            ", more than " + std::to_string(kMaxId));
+    if (token.id > max_id) {
+      throw CheckpointError(source + ": added token " + Quoted(token.content) + " has the id " +
+                            std::to_string(token.id) + ", more than " + std::to_string(max_id));
     }
     if (static_cast<size_t>(token.id) >= all.size()) all.resize(token.id + 1);
     std::string_view& piece = all[token.id];
     if (!piece.empty() && piece != token.content) {
-      throw CheckpointError(source + ": id " + std::to_string(token.id) + " is '" + std::string(piece) +
-                            "' in the vocabulary and '" + token.content + "' in added_tokens");
+      throw CheckpointError(source + ": id " + std::to_string(token.id) + " is " + Quoted(piece) +
+                            " in the vocabulary and " + Quoted(token.content) + " in added_tokens");
     }
     piece = token.content;
   }
@@ -55,6 +55,12 @@ std::vector<std::string_view> WithAdded(std::span<const std::string_view> pieces
 }
 
 }  // namespace
+
+int64_t MaxTokenId(size_t num_tokens) {
+  constexpr int64_t kMaxId = 1 << 24;
+  constexpr int64_t kGaps = 1024;
+  return std::min(kMaxId - 1, 2 * static_cast<int64_t>(num_tokens) + kGaps);
+}
 
 Vocabulary::Vocabulary(std::span<const std::string_view> pieces, std::span<const AddedToken> added_tokens,
                        const std::string& source) {
@@ -102,7 +108,7 @@ void Vocabulary::Insert(int32_t id, const std::string& source) {
   for (; slots_[slot].id >= 0; slot = FirstSlot(slot + 1)) {
     if (piece(slots_[slot].id) != text) continue;
     throw CheckpointError(source + ": the ids " + std::to_string(slots_[slot].id) + " and " + std::to_string(id) +
-                          " have the same piece '" + std::string(text) + "'");
+                          " have the same piece " + Quoted(text));
   }
   slots_[slot] = {id, Tag(hash)};
   const std::optional<uint8_t> byte = ByteOfPiece(text);

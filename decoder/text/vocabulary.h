@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,9 @@
 namespace percept {
 
 enum class PieceKind : uint8_t { kNone, kNormal, kByte, kSpecial };
+
+// The highest id that a file of so many tokens may have: ids may leave gaps, but no few tokens make us allocate much.
+int64_t MaxTokenId(size_t num_tokens);
 
 // Pieces by id and ids by piece.
 class Vocabulary {

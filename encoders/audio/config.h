@@ -26,6 +26,10 @@ struct AudioConfig {
   std::array<int, 2> conv_channels{};  // of the two strided convolutions, each of which halves time and mel bins
   int conv_kernel = 0;                 // taps of the depthwise convolution
   bool clipped_linears = false;        // linears bound their inputs and outputs (spec 6.1)
+  // What files of the GGUF form do not say.
+  int attention_window = 12;    // keys that a row sees, itself and those before it
+  float logit_cap = 50;         // of attention scores
+  float residual_weight = 0.5;  // of what a feed-forward adds
 
   // The mel bins left after the convolutions, times their channels.
   int subsampled_width() const;
@@ -36,5 +40,9 @@ struct AudioConfig {
 // Throws CheckpointError that names file and key.
 std::optional<AudioConfig> ParseAudioConfig(std::string_view json, const std::string& file);
 std::optional<AudioConfig> ReadAudioConfig(const std::filesystem::path& file);
+
+// The front end of a tower is built in (spec: audio, section 3). Throws CheckpointError that names file and key where
+// the feature_extractor of a processor_config.json asks for another; what it does not say is as it should be.
+void RequireKnownLogMel(std::string_view json, const std::string& file);
 
 }  // namespace percept

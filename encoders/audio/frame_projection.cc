@@ -2,15 +2,15 @@
 #include "encoders/audio/frame_projection.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "kernels/core/arena.h"
 #include "kernels/core/check.h"
 #include "kernels/ops/rms_norm.h"
 
 namespace percept {
 
-FrameProjection::FrameProjection(const AudioConfig& config, const AudioWeights& weights, const KernelContext& context)
-    : config_(config), context_(context), projector_(ops::LinearWeight::Packed(context, weights.projector)) {
+FrameProjection::FrameProjection(const AudioConfig& config, ops::LinearWeight projector, const KernelContext& context)
+    : config_(config), context_(context), projector_(std::move(projector)) {
   PERCEPT_CHECK(config.form == AudioForm::kDirectProjection);
 }
 
@@ -18,16 +18,19 @@ int64_t FrameProjection::NumSoftTokens(int64_t num_samples) const {
   return (num_samples + config_.projector_width - 1) / config_.projector_width;
 }
 
-void FrameProjection::Project(std::span<const float> samples, MatrixView soft_tokens) const {
-  constexpr int64_t kMaxTileFrames = 256;
+size_t FrameProjection::ScratchBytes() const {
+  return Arena::MatrixBytes(kTileFrames, config_.projector_width) +
+         ops::LinearScratchBytes(kTileFrames, config_.projector_width, decoder_hidden());
+}
+
+void FrameProjection::Project(std::span<const float> samples, MatrixView soft_tokens, Arena& scratch) const {
+  const Arena::Scope scope(scratch);
   const int64_t width = config_.projector_width;
   const auto num_samples = static_cast<int64_t>(samples.size());
   PERCEPT_CHECK(soft_tokens.rows == NumSoftTokens(num_samples) && soft_tokens.cols == decoder_hidden());
-  const int64_t tile_frames = std::min(kMaxTileFrames, soft_tokens.rows);
-  const Matrix frames(tile_frames, width);
-  Arena scratch(ops::LinearScratchBytes(tile_frames, width, decoder_hidden()));
-  for (int64_t first = 0; first < soft_tokens.rows; first += tile_frames) {
-    const MatrixView tile = frames.Rows(0, std::min(tile_frames, soft_tokens.rows - first));
+  const MatrixView frames = scratch.AllocateMatrix(kTileFrames, width);
+  for (int64_t first = 0; first < soft_tokens.rows; first += kTileFrames) {
+    const MatrixView tile = frames.Rows(0, std::min(kTileFrames, soft_tokens.rows - first));
     for (int64_t i = 0; i < tile.rows; ++i) {
       const int64_t begin = (first + i) * width;
       const int64_t count = std::min(width, num_samples - begin);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -21,7 +22,7 @@ class AudioReader {
   AudioConfig Read() {
     const std::string type(metadata_.String(Key("projector_type")));
     if (type != "gemma4a" && type != "gemma4ua") {
-      metadata_.Fail(Key("projector_type"), "is '" + type + "', neither 'gemma4a' nor 'gemma4ua'");
+      metadata_.Fail(Key("projector_type"), "is " + Quoted(type) + ", neither 'gemma4a' nor 'gemma4ua'");
     }
     AudioConfig config;
     config.projector_width = Dim("model.embed_audio.embedding_projection.weight", "mm.a.input_projection.weight", 1);
@@ -58,6 +59,9 @@ class AudioReader {
 
   void ReadTower(AudioConfig* config) const {
     config->width = Int("embedding_length", kMaxWidth);
+    if (config->width % 2 != 0 || config->width < 4) {
+      metadata_.Fail(Key("embedding_length"), "is " + std::to_string(config->width) + ", not an even number from 4 on");
+    }
     config->num_layers = Int("block_count", kMaxLayers);
     config->num_heads = Int("attention.head_count", config->width);
     if (config->width % config->num_heads != 0) {

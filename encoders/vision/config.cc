@@ -2,6 +2,7 @@
 #include "encoders/vision/config.h"
 
 #include "encoders/vision/image_size.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/json_section.h"
 
 namespace percept {
@@ -23,7 +24,8 @@ void RequireKnownForm(const JsonSection& vision) {
   RequireInt(vision, "model_patch_size", kCellSide_px);
   constexpr const char* kActivation = "gelu_pytorch_tanh";
   const std::string activation = vision.OptionalString("hidden_activation").value_or(kActivation);
-  if (activation != kActivation) vision.Fail("hidden_activation", "is '" + activation + "', not '" + kActivation + "'");
+  if (activation != kActivation)
+    vision.Fail("hidden_activation", "is " + Quoted(activation) + ", not '" + kActivation + "'");
   if (vision.BoolOr("attention_bias", false)) vision.Fail("attention_bias", "is true: no linear layer here has a bias");
 }
 
@@ -31,7 +33,8 @@ void RequireKnownForm(const JsonSection& vision) {
 double ReadRopeTheta(const JsonSection& vision) {
   const JsonSection rope = vision.Section("rope_parameters");
   const std::string type = rope.OptionalString("rope_type").value_or("default");
-  if (type != "default" && type != "axial") rope.Fail("rope_type", "is '" + type + "', neither 'default' nor 'axial'");
+  if (type != "default" && type != "axial")
+    rope.Fail("rope_type", "is " + Quoted(type) + ", neither 'default' nor 'axial'");
   const double theta = rope.Number("rope_theta");
   if (!(theta > 0)) rope.Fail("rope_theta", "is not above 0");
   return theta;

@@ -6,6 +6,7 @@
 
 #include "encoders/vision/image_size.h"
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -23,7 +24,7 @@ class VisionReader {
   VisionConfig Read() {
     const std::string type = ProjectorType();
     if (type != "gemma4v" && type != "gemma4uv") {
-      metadata_.Fail(TypeKey(), "is '" + type + "', neither 'gemma4v' nor 'gemma4uv'");
+      metadata_.Fail(TypeKey(), "is " + Quoted(type) + ", neither 'gemma4v' nor 'gemma4uv'");
     }
     config_.width = Int("embedding_length", 1, kMaxWidth);
     config_.rms_norm_eps = metadata_.Number(Key("attention.layer_norm_epsilon"));

@@ -2,15 +2,19 @@
 #include "encoders/vision/weights.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 
+#include "encoders/clipped_linear.h"
 #include "encoders/vision/patches.h"
-#include "kernels/core/error.h"
 
 namespace percept {
 namespace {
 
 const std::string kTower = "model.vision_tower.";
+
+// What some conversions write and no model reads (spec vision 10).
+bool IsUnused(std::string_view name) { return name == "model.vision_tower.pooler.scale"; }
 
 class Binder {
  public:
@@ -38,6 +42,7 @@ class Binder {
       weights.std_bias = claims_.ClaimFloats(kTower + "std_bias", {width_});
       weights.std_scale = claims_.ClaimFloats(kTower + "std_scale", {width_});
     }
+    claims_.Ignore(IsUnused);
     return weights;
   }
 
@@ -74,26 +79,12 @@ class Binder {
   }
 
   ops::LinearWeight Clipped(const std::string& name, const Shape& shape) {
-    return Packed(name + ".linear.weight", shape, config_.clipped_linears ? BindBounds(name) : ops::ClipBounds{});
-  }
-
-  ops::ClipBounds BindBounds(const std::string& linear) {
-    const auto bound = [&](const char* name) { return claims_.ClaimFloats(linear + "." + name, Shape{})[0]; };
-    const ops::ClipBounds bounds{.input_min = bound("input_min"),
-                                 .input_max = bound("input_max"),
-                                 .output_min = bound("output_min"),
-                                 .output_max = bound("output_max")};
-    if (!(bounds.input_min <= bounds.input_max && bounds.output_min <= bounds.output_max)) {
-      throw CheckpointError(claims_.FileOf(linear) + ": the clip bounds of '" + linear +
-                            "' leave no value between them");
-    }
-    return bounds;
+    return Packed(name + ".linear.weight", shape,
+                  config_.clipped_linears ? ClaimBounds(claims_, name) : ops::ClipBounds{});
   }
 
   ops::LinearWeight Packed(const std::string& name, const Shape& shape, const ops::ClipBounds& bounds = {}) {
-    ops::LinearWeight weight = ops::LinearWeight::Packed(context_, claims_.Claim(name, shape), bounds);
-    claims_.ReleasePages(name);
-    return weight;
+    return ClaimPacked(claims_, context_, name, shape, bounds);
   }
 
   const VisionConfig& config_;

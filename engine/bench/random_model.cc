@@ -56,7 +56,9 @@ std::vector<std::string_view> RandomModelShapes() { return ShapeNames(); }
 ModelConfig RandomModelConfig(std::string_view shape) {
   const std::string json = ConfigOf(shape);
   const std::string file = "shape " + std::string(shape);
-  return {.text = ParseTextConfig(json, file), .vision = ParseVisionConfig(json, file), .audio = std::nullopt};
+  return {.text = ParseTextConfig(json, file),
+          .vision = ParseVisionConfig(json, file),
+          .audio = ParseAudioConfig(json, file)};
 }
 
 std::vector<DType> RandomModelTypes() {
@@ -64,11 +66,11 @@ std::vector<DType> RandomModelTypes() {
           DType::kQ80,  DType::kQ4K, DType::kQ5K, DType::kQ6K};
 }
 
-LoadedWeights RandomModel(std::string_view shape, DType dtype, const KernelContext& context) {
+std::unique_ptr<const LoadedWeights> RandomModel(std::string_view shape, DType dtype, const KernelContext& context) {
   const ModelConfig config = RandomModelConfig(shape);
-  std::vector<RandomTensor> tensors = TensorsOf(config.text, *config.vision, dtype);
+  std::vector<RandomTensor> tensors = TensorsOf(config, dtype);
   RequireMemory(shape, dtype, GigabytesOf(tensors));
-  return LoadedWeights(std::make_unique<RandomSource>(std::move(tensors)), config, context);
+  return std::make_unique<const LoadedWeights>(std::make_unique<RandomSource>(std::move(tensors)), config, context);
 }
 
 }  // namespace percept

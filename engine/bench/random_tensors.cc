@@ -117,9 +117,9 @@ void AddText(TensorList& list, const TextConfig& text) {
   }
 }
 
-void AddTowerLinear(TensorList& list, const VisionConfig& vision, const std::string& name, int64_t out, int64_t in) {
+void AddTowerLinear(TensorList& list, bool is_clipped, const std::string& name, int64_t out, int64_t in) {
   list.Linear(name + ".linear.weight", out, in);
-  if (vision.clipped_linears) {
+  if (is_clipped) {
     for (const char* side : {"input", "output"}) {
       list.Add(name + "." + side + "_min", {}, Use::kLowerBound);
       list.Add(name + "." + side + "_max", {}, Use::kUpperBound);
@@ -151,14 +151,14 @@ void AddTower(TensorList& list, const VisionConfig& vision) {
   for (int i = 0; i < vision.num_layers; ++i) {
     const std::string layer = tower + "encoder.layers." + std::to_string(i) + ".";
     for (const char* projection : {"q_proj", "k_proj", "v_proj"}) {
-      AddTowerLinear(list, vision, layer + "self_attn." + projection, heads_width, width);
+      AddTowerLinear(list, vision.clipped_linears, layer + "self_attn." + projection, heads_width, width);
     }
-    AddTowerLinear(list, vision, layer + "self_attn.o_proj", width, heads_width);
+    AddTowerLinear(list, vision.clipped_linears, layer + "self_attn.o_proj", width, heads_width);
     list.Vector(layer + "self_attn.q_norm.weight", vision.head_dim);
     list.Vector(layer + "self_attn.k_norm.weight", vision.head_dim);
-    AddTowerLinear(list, vision, layer + "mlp.gate_proj", vision.mlp_width, width);
-    AddTowerLinear(list, vision, layer + "mlp.up_proj", vision.mlp_width, width);
-    AddTowerLinear(list, vision, layer + "mlp.down_proj", width, vision.mlp_width);
+    AddTowerLinear(list, vision.clipped_linears, layer + "mlp.gate_proj", vision.mlp_width, width);
+    AddTowerLinear(list, vision.clipped_linears, layer + "mlp.up_proj", vision.mlp_width, width);
+    AddTowerLinear(list, vision.clipped_linears, layer + "mlp.down_proj", width, vision.mlp_width);
     AddLayerNorms(list, layer, width);
   }
   if (vision.standardize) {
@@ -176,14 +176,63 @@ void AddVision(TensorList& list, const VisionConfig& vision, int64_t decoder_hid
   list.Linear("model.embed_vision.embedding_projection.weight", decoder_hidden, vision.width);
 }
 
+void AddAudioLayer(TensorList& list, const AudioConfig& audio, const std::string& layer) {
+  const int64_t width = audio.width;
+  const auto linear = [&](const std::string& name, int64_t out, int64_t in) {
+    AddTowerLinear(list, audio.clipped_linears, layer + name, out, in);
+  };
+  for (const std::string half : {"feed_forward1.", "feed_forward2."}) {
+    linear(half + "ffw_layer_1", audio.mlp_width, width);
+    linear(half + "ffw_layer_2", width, audio.mlp_width);
+    list.Vector(layer + half + "pre_layer_norm.weight", width);
+    list.Vector(layer + half + "post_layer_norm.weight", width);
+  }
+  for (const char* name : {"q_proj", "k_proj", "v_proj", "post"}) {
+    linear(std::string("self_attn.") + name, width, width);
+  }
+  list.Linear(layer + "self_attn.relative_k_proj.weight", width, width);
+  list.Vector(layer + "self_attn.per_dim_scale", audio.head_dim);
+  linear("lconv1d.linear_start", 2 * width, width);
+  linear("lconv1d.linear_end", width, width);
+  list.Add(layer + "lconv1d.depthwise_conv1d.weight", {width, 1, audio.conv_kernel}, Use::kScale);
+  for (const char* norm :
+       {"norm_pre_attn", "norm_post_attn", "norm_out", "lconv1d.pre_layer_norm", "lconv1d.conv_norm"}) {
+    list.Vector(layer + norm + ".weight", width);
+  }
+}
+
+void AddAudioTower(TensorList& list, const AudioConfig& audio) {
+  const std::string tower = "model.audio_tower.";
+  const std::string subsample = tower + "subsample_conv_projection.";
+  int64_t in_channels = 1;
+  for (size_t i = 0; i < audio.conv_channels.size(); ++i) {
+    const std::string stage = subsample + "layer" + std::to_string(i) + ".";
+    list.Add(stage + "conv.weight", {audio.conv_channels[i], in_channels, 3, 3}, Use::kRepacked);
+    list.Vector(stage + "norm.weight", audio.conv_channels[i]);
+    in_channels = audio.conv_channels[i];
+  }
+  list.Linear(subsample + "input_proj_linear.weight", audio.width, audio.subsampled_width());
+  for (int i = 0; i < audio.num_layers; ++i) {
+    AddAudioLayer(list, audio, tower + "layers." + std::to_string(i) + ".");
+  }
+  list.Linear(tower + "output_proj.weight", audio.projector_width, audio.width);
+  list.Vector(tower + "output_proj.bias", audio.projector_width);
+}
+
+void AddAudio(TensorList& list, const AudioConfig& audio, int64_t decoder_hidden) {
+  if (audio.form == AudioForm::kTower) AddAudioTower(list, audio);
+  list.Linear("model.embed_audio.embedding_projection.weight", decoder_hidden, audio.projector_width);
+}
+
 }  // namespace
 
-std::vector<RandomTensor> TensorsOf(const TextConfig& text, const VisionConfig& vision, DType dtype) {
-  TensorList decoder(dtype), tower(DType::kBF16);
-  AddText(decoder, text);
-  AddVision(tower, vision, text.hidden_size);
+std::vector<RandomTensor> TensorsOf(const ModelConfig& config, DType dtype) {
+  TensorList decoder(dtype), encoders(DType::kBF16);
+  AddText(decoder, config.text);
+  if (config.vision) AddVision(encoders, *config.vision, config.text.hidden_size);
+  if (config.audio) AddAudio(encoders, *config.audio, config.text.hidden_size);
   std::vector<RandomTensor> tensors = decoder.Take();
-  std::vector<RandomTensor> rest = tower.Take();
+  std::vector<RandomTensor> rest = encoders.Take();
   std::move(rest.begin(), rest.end(), std::back_inserter(tensors));
   return tensors;
 }

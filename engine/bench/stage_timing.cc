@@ -34,9 +34,9 @@ class StepLoop final : public StepExecutor {
   StepTask* next_ = nullptr;
 };
 
-struct EncodedPicture final : PictureListener {
+struct EncodedMedium final : MediumListener {
   void OnSoftTokens(std::shared_ptr<const SoftTokens> the_tokens) override { tokens = std::move(the_tokens); }
-  void OnPictureFailed(FinishReason /*finish*/, std::string reason) override { failure = std::move(reason); }
+  void OnMediumFailed(FinishReason /*finish*/, std::string reason) override { failure = std::move(reason); }
 
   std::shared_ptr<const SoftTokens> tokens;
   std::string failure;
@@ -71,21 +71,25 @@ class StageTimer {
       : weights_(weights),
         options_(options),
         picture_(TestPicture(options.picture)),
-        engine_({.decoder = &*weights.decoder,
-                 .vision = weights.vision ? &*weights.vision : nullptr,
-                 .stop_ids = {},
-                 .suppress_ids = {}},
-                {.executor = &steps_}) {}
+        engine_(PartsOf(weights), {.executor = &steps_}) {
+    if (weights.drafter) {
+      EngineParts parts = PartsOf(weights);
+      parts.drafter = &*weights.drafter;
+      drafting_engine_.emplace(parts, EngineOptions{.executor = &steps_});
+    }
+  }
 
   std::vector<StageTime> Run() {
     StageTime preprocess{.name = "preprocess", .unit = "soft tokens"};
     StageTime tower{.name = "tower", .unit = "soft tokens"};
     StageTime prefill{.name = "prefill", .unit = "prompt tokens"};
     StageTime decode{.name = "decode", .unit = "tokens"};
+    StageTime sound{.name = "sound", .unit = "soft tokens"};
     StageTime prompt{.name = "prompt", .unit = "prompt tokens"};
     StageTime decode_4{.name = "decode x4", .unit = "steps"};
     StageTime decode_8{.name = "decode x8", .unit = "steps"};
-    const auto all = {&preprocess, &tower, &prefill, &decode, &prompt, &decode_4, &decode_8};
+    StageTime drafted{.name = "drafted", .unit = "tokens"};
+    const auto all = {&preprocess, &tower, &prefill, &decode, &sound, &prompt, &decode_4, &decode_8, &drafted};
     for (int i = 0; i <= options_.num_repetitions; ++i) {
       if (i == 1) {  // the first round only warms up
         for (StageTime* stage : all) {
@@ -97,9 +101,15 @@ class StageTimer {
         tokens = Encode(&tower, Preprocess(&preprocess));
       }
       Answer(MakeRequest(tokens, options_.num_text_tokens), &prefill, &decode);
+      if (weights_.audio) {
+        Listen(&sound);
+      }
       ReadPrompt(&prompt);
       AnswerTogether(4, &decode_4);
       AnswerTogether(8, &decode_8);
+      if (drafting_engine_) {
+        AnswerWithDrafts(&drafted);
+      }
     }
     std::vector<StageTime> stages;
     for (StageTime* stage : all) {
@@ -112,6 +122,12 @@ class StageTimer {
   }
 
  private:
+  static EngineParts PartsOf(const LoadedWeights& weights) {
+    return {.decoder = &*weights.decoder,
+            .vision = weights.vision ? &*weights.vision : nullptr,
+            .audio = weights.audio ? &*weights.audio : nullptr};
+  }
+
   ImagePatches Preprocess(StageTime* stage) {
     const Clock::time_point start = Clock::now();
     ImagePatches patches = PreprocessImage(picture_.view(), options_.image_budget, {}, weights_.context);
@@ -123,23 +139,37 @@ class StageTimer {
   std::shared_ptr<const SoftTokens> Encode(StageTime* stage, ImagePatches patches) {
     stage->amount = patches.grid.num_soft_tokens();
     stage->flops = TowerFlops(weights_.vision->config(), patches.grid.num_patches(), weights_.vision->decoder_hidden());
-    const auto picture = std::make_shared<EncodedPicture>();
+    const auto picture = std::make_shared<EncodedMedium>();
     const Clock::time_point start = Clock::now();
     engine_.SubmitPicture(std::move(patches), picture);
+    return Await(stage, start, *picture);
+  }
+
+  std::shared_ptr<const SoftTokens> Await(StageTime* stage, Clock::time_point start, const EncodedMedium& medium) {
     steps_.RunAll();
     stage->seconds.push_back(Seconds(Clock::now() - start));
-    if (picture->tokens == nullptr) {
-      throw InternalError("the tower failed: " + picture->failure);
+    if (medium.tokens == nullptr) {
+      throw InternalError("the tower failed: " + medium.failure);
     }
-    return picture->tokens;
+    return medium.tokens;
+  }
+
+  // What a clip sounds like does not change how long it takes.
+  void Listen(StageTime* stage) {
+    std::vector<float> samples(static_cast<size_t>(options_.num_samples), 0.25F);
+    const auto clip = std::make_shared<EncodedMedium>();
+    const Clock::time_point start = Clock::now();
+    engine_.SubmitSound(std::move(samples), clip);
+    stage->amount = Await(stage, start, *clip)->rows.rows();
+    stage->flops = AudioTowerFlops(weights_.audio->config(), stage->amount, weights_.audio->decoder_hidden());
   }
 
   // Runs requests together, to the end of all; the first one's numbers.
-  SequenceStats RunTogether(const SequenceRequest& request, int num_sequences) {
+  SequenceStats RunTogether(Engine& engine, const SequenceRequest& request, int num_sequences) {
     std::vector<std::shared_ptr<TimedAnswer>> answers;
     for (int i = 0; i < num_sequences; ++i) {
       answers.push_back(std::make_shared<TimedAnswer>());
-      engine_.SubmitSequence(SequenceRequest(request), answers.back());
+      engine.SubmitSequence(SequenceRequest(request), answers.back());
     }
     steps_.RunAll();
     for (const auto& answer : answers) {
@@ -151,7 +181,7 @@ class StageTimer {
   }
 
   void Answer(const SequenceRequest& request, StageTime* prefill, StageTime* decode) {
-    const SequenceStats stats = RunTogether(request, 1);
+    const SequenceStats stats = RunTogether(engine_, request, 1);
     prefill->amount = stats.num_prompt_rows;
     prefill->seconds.push_back(Seconds(stats.first_token));
     AddDecode(stats, decode);
@@ -160,7 +190,7 @@ class StageTimer {
   void ReadPrompt(StageTime* prompt) {
     SequenceRequest request = MakeRequest(nullptr, options_.num_prompt_tokens);
     request.max_tokens = 1;
-    const SequenceStats stats = RunTogether(request, 1);
+    const SequenceStats stats = RunTogether(engine_, request, 1);
     prompt->amount = stats.num_prompt_rows;
     prompt->flops = PromptFlops(weights_.decoder->config(), prompt->amount);
     prompt->seconds.push_back(Seconds(stats.first_token));
@@ -168,7 +198,13 @@ class StageTimer {
 
   // Short prompts: all are read in one step, and every further step is one of all sequences.
   void AnswerTogether(int num_sequences, StageTime* decode) {
-    AddDecode(RunTogether(MakeRequest(nullptr, 1), num_sequences), decode);
+    AddDecode(RunTogether(engine_, MakeRequest(nullptr, 1), num_sequences), decode);
+  }
+
+  void AnswerWithDrafts(StageTime* drafted) {
+    const SequenceStats stats = RunTogether(*drafting_engine_, MakeRequest(nullptr, options_.num_text_tokens), 1);
+    drafted->amount = stats.num_output_tokens - 1;
+    drafted->seconds.push_back(Seconds(stats.decode));
   }
 
   void AddDecode(const SequenceStats& stats, StageTime* decode) const {
@@ -219,6 +255,7 @@ class StageTimer {
   const RgbImage picture_;
   StepLoop steps_;
   Engine engine_;
+  std::optional<Engine> drafting_engine_;
 };
 
 }  // namespace
@@ -274,6 +311,20 @@ double TowerFlops(const VisionConfig& config, int64_t num_patches, int64_t decod
   const double soft_tokens = patches / (kPoolSide_patches * kPoolSide_patches);
   return patches * (2 * double{kPatchValues} * width + config.num_layers * (linears + attention)) +
          soft_tokens * 2 * width * static_cast<double>(decoder_hidden);
+}
+
+double AudioTowerFlops(const AudioConfig& config, int64_t num_soft_tokens, int64_t decoder_hidden) {
+  constexpr double kPlaces = 9;  // of a kernel of the two convolutions
+  const double width = config.width;
+  const auto [first_channels, second_channels] = config.conv_channels;
+  const double convolutions = kPlaces * first_channels *
+                              (static_cast<double>(kMelBins) +  // two times a token
+                               static_cast<double>(kMelBins) / 4 * second_channels);
+  const double layer =
+      4 * width * config.mlp_width + 7 * width * width + width * (3.0 * config.attention_window + config.conv_kernel);
+  const double ends = width * (config.subsampled_width() + config.projector_width) +
+                      static_cast<double>(config.projector_width) * static_cast<double>(decoder_hidden);
+  return 2 * static_cast<double>(num_soft_tokens) * (convolutions + config.num_layers * layer + ends);
 }
 
 }  // namespace percept

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "decoder/config/text_config.h"
+#include "encoders/audio/config.h"
 #include "encoders/vision/config.h"
 #include "encoders/vision/image.h"
 #include "engine/loaded_weights.h"
@@ -18,7 +19,8 @@ struct StageTimingOptions {
   int64_t num_text_tokens = 32;                      // of the prompt, beside the picture
   int64_t num_prompt_tokens = 512;                   // of a prompt of text alone
   int64_t num_output_tokens = 32;
-  int num_repetitions = 5;  // counted; one more goes before them
+  int64_t num_samples = 30 * 16000;  // of a clip
+  int num_repetitions = 5;           // counted; one more goes before them
 };
 
 // One stage of reading a picture, or of what else a decoder does. Times are those of the repetitions, ascending.
@@ -36,9 +38,11 @@ struct StageTime {
 };
 
 // Each on the workers of the arena that the caller runs in. Of one picture at a time: "preprocess" and "tower" (soft
-// tokens), "prefill" (prompt tokens, to the first token of the answer), "decode" (further tokens). Of text alone:
+// tokens), "prefill" (prompt tokens, to the first token of the answer), "decode" (further tokens). Of a clip, where the
+// model has a tower for sound: "sound" (soft tokens). Of text alone:
 // "prompt" (prompt tokens, to the first token of the answer), "decode x4" and "decode x8" (steps in which so many
-// sequences each get one further token). Throws ArgumentError on an option out of range.
+// sequences each get one further token), and with a drafter "drafted" (further tokens). Throws ArgumentError on an
+// option out of range.
 std::vector<StageTime> TimeStages(const LoadedWeights& weights, const StageTimingOptions& options);
 
 // Of the products with weights while a decoder reads a prompt: those of the layers that read a donor's keys and values,
@@ -47,5 +51,8 @@ double PromptFlops(const TextConfig& config, int64_t num_tokens);
 
 // Of a tower and its projector on one picture (spec: vision, section 9).
 double TowerFlops(const VisionConfig& config, int64_t num_patches, int64_t decoder_hidden);
+
+// Of an audio tower and its projector (spec: audio, section 15).
+double AudioTowerFlops(const AudioConfig& config, int64_t num_soft_tokens, int64_t decoder_hidden);
 
 }  // namespace percept

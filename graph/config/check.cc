@@ -87,7 +87,11 @@ void Checker::CheckParams(const NodeType& type, const CheckedNode& node) {
 }
 
 void Checker::ReadLimits() {
-  if (pipeline_.limits.is_null()) return;
+  if (pipeline_.limits.is_null()) {
+    if (!pipeline_.limits.position().file) return;  // the file has none
+    throw DefinitionError(pipeline_.limits.position(),
+                          "'limits' says nothing: give 'host_bytes' or 'pixels', or leave it out");
+  }
   static const std::vector<ParamDecl> decls = {{.name = "host_bytes", .type = ParamType::kBytes, .min = 1},
                                                {.name = "pixels", .type = ParamType::kInt, .min = 1}};
   const ParamValues keys = ReadKeys(pipeline_.limits, decls, "'limits'");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/config/pipeline.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -89,7 +90,13 @@ ParamDecl ParseParamDecl(const Value::Entry& entry) {
     if (value->items().empty()) {
       throw DefinitionError(value->position(), "parameter '" + entry.key + "': its 'values' are an empty list");
     }
-    for (const Value& item : value->items()) decl.values.push_back(item.scalar());
+    for (const Value& item : value->items()) {
+      if (std::find(decl.values.begin(), decl.values.end(), item.scalar()) != decl.values.end()) {
+        throw DefinitionError(item.position(),
+                              "parameter '" + entry.key + "': its 'values' name '" + item.scalar() + "' twice");
+      }
+      decl.values.push_back(item.scalar());
+    }
   }
   if (decl.min && decl.max && *decl.min > *decl.max) {
     const Value& min = *entry.value.Find("min");

@@ -24,9 +24,9 @@ struct Passed {
   StructuralDelay delay;
   int64_t per_packet = 1;            // sets of the source in one packet
   std::optional<Duration> interval;  // between packets
+  std::optional<size_t> previous;    // node on the way here; none: it begins here
 
-  void Pass(const CheckedNode& at, size_t node_idx) {
-    delay.way.push_back(node_idx);
+  void Pass(const CheckedNode& at) {
     FillUp(at.timing);
     if (at.join.kind == JoinKind::kNearest) delay.windows = Plus(delay.windows, at.join.tolerance);
     delay.waits = Plus(delay.waits, at.join.max_wait.value_or(Duration()));
@@ -83,15 +83,24 @@ class Delays {
     for (size_t node : order_) {
       std::optional<Passed> here = node == source ? Passed() : Arriving(node, after);
       if (!here) continue;
-      here->Pass(graph_.nodes[node], node);
+      here->Pass(graph_.nodes[node]);
       after[node] = std::move(here);
     }
     for (size_t node = 0; node < graph_.nodes.size(); ++node) {
       if (node == source || graph_.nodes[node].depth > 0 || !after[node]) continue;
       after[node]->delay.source = source;
       after[node]->delay.sink = node;
+      after[node]->delay.way = WayTo(node, after);
       all.push_back(after[node]->delay);
     }
+  }
+
+  // Written out for sinks alone: of every node of a long chain it would take the square of its length.
+  static std::vector<size_t> WayTo(size_t sink, const std::vector<std::optional<Passed>>& after) {
+    std::vector<size_t> way;
+    for (std::optional<size_t> node = sink; node; node = after[*node]->previous) way.push_back(*node);
+    std::reverse(way.begin(), way.end());
+    return way;
   }
 
   std::optional<Passed> Arriving(size_t node, const std::vector<std::optional<Passed>>& after) const {
@@ -99,6 +108,7 @@ class Delays {
     for (size_t edge : inputs_[node]) {
       if (!after[graph_.edges[edge].from_node]) continue;
       Passed through = *after[graph_.edges[edge].from_node];
+      through.previous = graph_.edges[edge].from_node;
       through.delay.queues = Plus(through.delay.queues, graph_.edges[edge].limits.time);
       latest = latest ? Later(*latest, through) : through;
     }

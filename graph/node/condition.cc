@@ -30,11 +30,16 @@ std::string Text(const FieldValue& value) {
   return "'" + std::get<std::string>(value) + "'";
 }
 
+constexpr std::string_view kTimestamp = "timestamp_s", kDuration = "duration_s", kEpoch = "epoch",
+                           kIsError = "is_error";
+
+bool IsNumberOfEveryPacket(std::string_view name) { return name == kTimestamp || name == kDuration || name == kEpoch; }
+
 std::optional<FieldValue> PacketField(const Packet& packet, const std::string& name) {
-  if (name == "timestamp_s") return packet.timestamp().seconds();
-  if (name == "duration_s") return packet.duration().seconds();
-  if (name == "epoch") return static_cast<double>(packet.origin().epoch);
-  if (name == "is_error") return packet.is_error();
+  if (name == kTimestamp) return packet.timestamp().seconds();
+  if (name == kDuration) return packet.duration().seconds();
+  if (name == kEpoch) return static_cast<double>(packet.origin().epoch);
+  if (name == kIsError) return packet.is_error();
   return packet.Field(name);
 }
 
@@ -112,6 +117,19 @@ void Condition::ParseField(const Value& value) {
   if (comparison_ == Comparison::kChanged && text_ != "true") {
     throw DefinitionError(found->value.position(), "'changed' must be true; the opposite is not: { ... }");
   }
+  if (!FitsEveryPacket(needs_number)) {
+    throw DefinitionError(found->value.position(),
+                          "field '" + field_ + "' is " + (field_ == kIsError ? "true or false" : "a number") +
+                              ", which cannot be compared as '" + found->key + ": " + text_ + "'");
+  }
+}
+
+bool Condition::FitsEveryPacket(bool compares_numbers) const {
+  if (comparison_ == Comparison::kChanged) return true;
+  if (field_ == kIsError) {
+    return !compares_numbers && comparison_ != Comparison::kContains && (text_ == "true" || text_ == "false");
+  }
+  return !IsNumberOfEveryPacket(field_) || (number_ && comparison_ != Comparison::kContains);
 }
 
 void Condition::ParseParts(const Value& value, Kind kind) {

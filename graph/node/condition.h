@@ -40,6 +40,8 @@ class Condition {
   static const std::vector<std::pair<std::string, Comparison>>& Comparisons();
 
   void ParseField(const Value& value);
+  // Whether a field that every packet has is of a kind that is compared so; of other fields only packets tell.
+  bool FitsEveryPacket(bool compares_numbers) const;
   void ParseParts(const Value& value, Kind kind);
   bool HoldsNow(const Packet& packet, Time time);
   bool Compare(const Packet& packet);

@@ -118,6 +118,7 @@ void ValidateContract(const Contract& contract) {
   if (contract.source != SourceKind::kNone && contract.in_flight < 1) Refuse(contract, "in_flight below 1");
   if (contract.source == SourceKind::kNone && contract.own_thread)
     Refuse(contract, "a thread of its own, and not a source");
+  if (contract.source == SourceKind::kNone && contract.drains) Refuse(contract, "drains, and is no source");
   if (contract.source != SourceKind::kNone && contract.state_kind == StateKind::kSaved) {
     Refuse(contract, "a source that saves its state: it goes on from its chunks");
   }

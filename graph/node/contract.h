@@ -101,6 +101,9 @@ struct Contract {
   // behind when the run ends, see GraphOptions::abandon_after: then its NodeContext throws, Close is not called, and
   // the node is destroyed when Process has returned.
   bool own_thread = false;
+  // Sources: after Node::Interrupt a drain goes on asking until Process answers kFinished, for what was accepted
+  // before.
+  bool drains = false;
   bool parallel = false;        // may be run as several instances, which take sets in turn
   bool accepts_errors = false;  // Process sees error packets; elsewhere the graph passes them by the node
 

@@ -117,6 +117,9 @@ class NodeContext {
   void WakeAfter(Duration wait) { WakeAt(Now() + wait); }
   // Long loops inside Process look at it and return early.
   virtual bool cancelled() const = 0;
+  // Another node has failed for good: what is under way goes through to the sinks, and the run then ends as failed. A
+  // sink that would put its output in the place of an older one does not.
+  virtual bool run_failed() const = 0;
   virtual const Services& services() const = 0;
   // `limits:` of the pipeline. The graph itself sees to host_bytes; who decodes pictures keeps to pixels.
   virtual const GraphLimits& limits() const = 0;

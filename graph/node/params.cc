@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "graph/node/nearest.h"
@@ -11,13 +12,14 @@
 namespace percept::graph {
 namespace {
 
-// Decimal with an optional sign; false where anything is left over.
+// Decimal with an optional sign; false where anything is left over. Throws std::out_of_range where it does not fit.
 template <class T>
 bool ParseNumber(const std::string& text, T& number) {
   const char* begin = text.data();
   const char* end = begin + text.size();
   if (begin != end && *begin == '+' && end - begin > 1 && begin[1] != '-') ++begin;
   const auto [rest, error] = std::from_chars(begin, end, number);
+  if (error == std::errc::result_out_of_range && rest == end) throw std::out_of_range(text);
   return error == std::errc() && rest == end;
 }
 
@@ -117,15 +119,30 @@ int64_t AsBytes(const ParamDecl& decl, const Value& value) {
   return *bytes;
 }
 
+// What `parse` says; names the parameter where the value does not fit.
+template <class T>
+T Fitting(const ParamDecl& decl, const Value& value, T (*parse)(const ParamDecl&, const Value&)) {
+  try {
+    return parse(decl, value);
+  } catch (const std::out_of_range&) {
+    const bool is_negative = value.scalar().starts_with('-');
+    const bool is_limited = is_negative ? decl.min.has_value() : decl.max.has_value();
+    const std::string reason = is_limited    ? ", outside its range: " + Range(decl)
+                               : is_negative ? ", which is too far below zero"
+                                             : ", which is too large";
+    throw DefinitionError(value.position(), "'" + decl.name + "' is " + Quoted(value.scalar()) + reason);
+  }
+}
+
 template <class T>
 ParamValue OneOrList(const ParamDecl& decl, const Value& value, T (*parse)(const ParamDecl&, const Value&)) {
-  if (!decl.is_list) return parse(decl, value);
+  if (!decl.is_list) return Fitting(decl, value, parse);
   std::vector<T> list;
   if (value.is_scalar()) {
-    list.push_back(parse(decl, value));
+    list.push_back(Fitting(decl, value, parse));
   } else {
     if (!value.is_list()) ThrowWrong(decl, value, value.kind_name());
-    for (const Value& item : value.items()) list.push_back(parse(decl, item));
+    for (const Value& item : value.items()) list.push_back(Fitting(decl, item, parse));
   }
   return list;
 }

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <span>
+#include <stdexcept>
 
 namespace percept::graph {
 namespace {
@@ -18,18 +19,18 @@ constexpr Unit kTimeUnits[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, 
 constexpr Unit kByteUnits[] = {{"", 1},         {"B", 1},    {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
                                {"TiB", 0x1p40}, {"kB", 1e3}, {"MB", 1e6},     {"GB", 1e9},     {"TB", 1e12}};
 
-// In the smallest unit, rounded.
+// In the smallest unit, rounded. A number is read to its end even where it is too large, so `rest` is its unit.
 std::optional<int64_t> Read(const std::string& text, std::span<const Unit> units) {
   double number = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
-  if (error != std::errc()) return std::nullopt;
+  if (error == std::errc::invalid_argument) return std::nullopt;
   const std::string unit_name(rest, end);
   for (const Unit& unit : units) {
     if (unit_name != unit.name) continue;
     const double scaled = std::round(number * unit.size);
-    // Written so that a NaN fails too.
-    if (!(std::abs(scaled) < 0x1p63)) return std::nullopt;
+    if (std::isnan(scaled)) return std::nullopt;
+    if (error != std::errc() || std::abs(scaled) >= 0x1p63) throw std::out_of_range(text);
     return static_cast<int64_t>(scaled);
   }
   return std::nullopt;

@@ -9,7 +9,8 @@
 
 namespace percept::graph {
 
-// A number with its unit, as pipeline files write it; nothing where the text is something else or does not fit.
+// A number with its unit, as pipeline files write it; nothing where the text is something else. Throws
+// std::out_of_range where it does not fit.
 // "40us", "200ms", "2s", "1.5min", "1h"; "0" needs no unit.
 std::optional<Duration> ReadDuration(const std::string& text);
 // "4096", "64KiB", "64MiB", "2GB", "1.5GiB".

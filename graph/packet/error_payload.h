@@ -24,7 +24,9 @@ struct ErrorPayload {
 template <>
 struct PayloadTraits<ErrorPayload> {
   static constexpr const char* kName = "Error";
-  static size_t Bytes(const ErrorPayload& e) { return sizeof(e) + e.item.size() + e.reason.size() + e.node.size(); }
+  static size_t Bytes(const ErrorPayload& e) {
+    return sizeof(e) + HeapBytes(e.item) + HeapBytes(e.reason) + HeapBytes(e.node);
+  }
 };
 
 }  // namespace percept::graph

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+
+#include "graph/packet/payload.h"
 
 namespace percept::graph {
 
@@ -24,12 +28,17 @@ class CreditReturn {
 class Item {
  public:
   Item(std::string label, uint64_t id, std::shared_ptr<CreditReturn> source)
-      : label_(std::move(label)), id_(id), source_(std::move(source)) {}
+      : label_(std::move(label)),
+        id_(id),
+        bytes_(sizeof(Item) + kSharedCountBytes + HeapBytes(label_)),
+        source_(std::move(source)) {}
   Item(const Item&) = delete;
   Item& operator=(const Item&) = delete;
 
   const std::string& label() const { return label_; }
   uint64_t id() const { return id_; }
+  // Itself, as it is shared, and its label.
+  size_t bytes() const { return bytes_; }
 
   void Acquire() const {
     if (holders_.fetch_add(1, std::memory_order_relaxed) == 0 && source_) source_->TakeCredit();
@@ -46,6 +55,7 @@ class Item {
  private:
   const std::string label_;
   const uint64_t id_;
+  const size_t bytes_;
   const std::shared_ptr<CreditReturn> source_;
   mutable std::atomic<int64_t> holders_{0};
   mutable std::atomic<bool> failed_{false};

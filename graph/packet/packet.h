@@ -69,7 +69,16 @@ class Packet {
   }
   // A named value of the payload, nothing where it has none of that name.
   std::optional<FieldValue> Field(std::string_view name) const;
-  size_t bytes() const { return payload_ ? payload_->bytes : 0; }
+  // What it takes on an edge or in a node's state, the one measure of every bound in bytes: what the payload says, the
+  // item with its label, and OverheadBytes. What packets share is counted with each of them.
+  size_t bytes() const {
+    if (!payload_) return 0;
+    return payload_->bytes + OverheadBytes() + (origin_.item ? origin_.item->bytes() : 0);
+  }
+  // Beside payload and item: the packet in its place on an edge, and what is allocated with its payload.
+  static constexpr size_t OverheadBytes() {
+    return sizeof(Packet) + sizeof(Duration) + sizeof(Payload) + kSharedCountBytes;
+  }
 
   Time timestamp() const { return timestamp_; }
   Duration duration() const { return duration_; }

@@ -17,7 +17,7 @@ template <>
 struct PayloadTraits<PacketList> {
   static constexpr const char* kName = "list";
   static size_t Bytes(const PacketList& list) {
-    size_t bytes = sizeof(list) + list.packets.size() * sizeof(Packet);
+    size_t bytes = sizeof(list);
     for (const Packet& packet : list.packets) bytes += packet.bytes();
     return bytes;
   }

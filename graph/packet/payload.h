@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -16,7 +17,7 @@ namespace percept::graph {
 // Specialise for every type that travels in packets; a node outside the tree registers its own the same way:
 //   template <> struct PayloadTraits<Image> {
 //     static constexpr const char* kName = "Image";                    // the name ports and messages use
-//     static size_t Bytes(const Image& image) { return ...; }          // memory it keeps alive, for the edges' limits
+//     static size_t Bytes(const Image& image) { return ...; }          // itself and what it keeps alive
 //   };
 // A type that conditions look into has `static std::optional<FieldValue> Field(const T&, std::string_view name)` too:
 // nothing for a name that it does not know.
@@ -59,6 +60,17 @@ template <class T>
 inline constexpr PayloadType kPayloadType{PayloadTraits<T>::kName, std::is_same_v<T, PacketList>, &ReadField<T>,
                                           IsInGroups<T>()};
 
+// What a payload may claim at most: sums of what packets take must not overflow.
+inline constexpr size_t kMostPayloadBytes = size_t{1} << 50;
+
+// What std::make_shared allocates beside the object: its counts and the table of its type.
+inline constexpr size_t kSharedCountBytes = 2 * sizeof(void*);
+
+// For PayloadTraits::Bytes: what a string keeps outside itself; nothing where it is short.
+inline size_t HeapBytes(const std::string& text) {
+  return text.capacity() > std::string().capacity() ? text.capacity() + 1 : 0;
+}
+
 // What a packet shares: the type, the size and, behind it in the same allocation, the value.
 struct Payload {
   const PayloadType* type;
@@ -67,7 +79,8 @@ struct Payload {
 
 template <class T>
 struct PayloadOf : Payload {
-  explicit PayloadOf(T v) : Payload{&kPayloadType<T>, PayloadTraits<T>::Bytes(v)}, value(std::move(v)) {}
+  explicit PayloadOf(T v)
+      : Payload{&kPayloadType<T>, std::min(PayloadTraits<T>::Bytes(v), kMostPayloadBytes)}, value(std::move(v)) {}
   const T value;
 };
 

@@ -127,8 +127,7 @@ class Edge {
   bool IsFull() const { return !packets_.empty() && (packets_.size() >= limits_.packets || bytes_ >= limits_.bytes); }
   bool IsFullFor(const Packet& packet) const {
     if (packets_.empty()) return false;
-    // Written without a sum, which a payload that claims a huge size would overflow.
-    if (IsFull() || packet.bytes() > limits_.bytes - bytes_) return true;
+    if (IsFull() || bytes_ + packet.bytes() > limits_.bytes) return true;
     return limits_.time > Duration() && IsFartherApart(packets_.front(), packet);
   }
   // More than the edge's time.

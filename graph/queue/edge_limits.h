@@ -28,8 +28,8 @@ const char* ToString(DropPolicy policy);
 std::optional<DropPolicy> ParseDropPolicy(std::string_view word);
 std::vector<std::string> DropPolicyWords();
 
-// How much an edge holds, and what happens beyond it. Full at the first of its limits. A single packet of more than
-// `bytes` is let onto an empty edge, alone.
+// How much an edge holds, and what happens beyond it. Full at the first of its limits. Bytes are Packet::bytes; a
+// single packet of more than `bytes` is let onto an empty edge, alone.
 struct EdgeLimits {
   size_t packets = 8;
   size_t bytes = size_t{256} << 20;

@@ -50,6 +50,7 @@ class GatedContext : public NodeContext {
   Duration Now() const override { return Pass()->Now(); }
   void WakeAt(Duration run_time) override { Pass()->WakeAt(run_time); }
   bool cancelled() const override;
+  bool run_failed() const override { return Pass()->run_failed(); }
   const Services& services() const override { return Pass()->services(); }
   const GraphLimits& limits() const override { return Pass()->limits(); }
   const std::string& name() const override { return Pass()->name(); }

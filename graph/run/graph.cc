@@ -13,7 +13,7 @@ Graph::Graph(const CheckedGraph& definition, Executor& executor, const Services&
 }
 
 Graph::~Graph() {
-  if (started_.load()) {
+  if (started_.load() || RunState::AtWork::IsFor(*state_)) {  // Start may not have returned yet
     state_->Cancel();
     state_->Wait();
   }

@@ -59,22 +59,25 @@ class Graph {
  public:
   // Makes the nodes. Throws DefinitionError, at the node, where one refuses its parameters or lacks a service.
   Graph(const CheckedGraph& definition, Executor& executor, const Services& services, GraphOptions options = {});
-  // Cancels, and waits until every node is closed.
+  // Cancels, and waits until every node is closed: never on a worker of the executor. Ends the program, with the
+  // message of Wait, where the graph itself called what destroys it.
   ~Graph();
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
   // Opens the nodes and lets them run, on the executor; returns at once. Once.
   void Start();
-  // Until every node is closed. Never on a worker of the executor.
+  // Until every node is closed. Never on a worker of the executor. Throws std::logic_error: not started, or called by
+  // what the graph itself called (a node, a sink's function, GraphOptions::log), as it would wait for itself.
   RunResult Wait();
   // Start and Wait.
   RunResult Run();
   // No node is called again but for Close; what lies on edges is dropped. Returns at once.
   void Cancel();
-  // Ends the inputs where they are: sources are asked no more but for work that they have pending, their outputs end,
-  // and everything that was sent goes through to the sinks. `deadline` later, by the run's clock, the rest is
-  // cancelled. Returns at once; no effect on a run that is over, and none after the first time.
+  // Ends the inputs where they are: sources are asked no more but for work that they have pending, or what the program
+  // had pushed into them (Contract::drains), their outputs end, and everything that was sent goes through to the sinks.
+  // `deadline` later, by the run's clock, the rest is cancelled. Returns at once; no effect on a run that is over, and
+  // none after the first time.
   void Drain(Duration deadline);
   // Adds an instance of a template of the pipeline, as `NAME: { use: TEMPLATE, ... }` would have: makes its nodes,
   // opens them on the executor and then lets them run, while all others go on. The template must feed at least one

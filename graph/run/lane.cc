@@ -4,22 +4,22 @@
 #include <utility>
 
 #include "graph/node/wake_state.h"
+#include "graph/run/node_runner.h"
 #include "graph/run/run_state.h"
 
 namespace percept::graph {
 
-Lane::Lane(RunState& run, const CheckedNode& node, const OutputPorts& outputs, std::shared_ptr<WakeState> runner,
-           std::weak_ptr<void> owner)
+Lane::Lane(RunState& run, NodeRunner& runner, const OutputPorts& outputs, std::shared_ptr<WakeState> runner_wake_state)
     : run_(run),
-      node_(node),
-      runner_(std::move(runner)),
-      owner_(std::move(owner)),
+      runner_(runner),
+      node_(runner.node()),
+      runner_wake_state_(std::move(runner_wake_state)),
       wake_state_(std::make_shared<WakeState>(*this)),
-      context_(run, node, outputs, wake_state_),
-      instance_(node.make(node.params, run.services())),
-      set_(node.input_ports),
-      no_set_(node.input_ports) {
-  priority = node.depth;
+      context_(run, node_, outputs, wake_state_),
+      instance_(node_.make(node_.params, run.services())),
+      set_(node_.input_ports),
+      no_set_(node_.input_ports) {
+  priority = node_.depth;
 }
 
 Lane::~Lane() { wake_state_->Detach(); }
@@ -50,7 +50,7 @@ void Lane::CloseInstance() {
   try {
     instance_->Close();
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(runner_, std::current_exception());
   }
 }
 
@@ -62,7 +62,7 @@ void Lane::Take(const InputSet& set, Pending work) {
 
 void Lane::CallAgain() {
   woken_.store(false);
-  keep_ = owner_.lock();
+  keep_ = runner_.shared_from_this();
   state_.store(State::kCalled);
   run_.Enter();
   run_.executor().Enqueue(*this);
@@ -89,10 +89,13 @@ std::optional<Duration> Lane::wake_at() const {
 void Lane::Run() noexcept {
   const std::shared_ptr<RunState> keep = run_.shared_from_this();
   std::shared_ptr<void> owner = std::move(keep_);
-  if (is_called()) Call();
+  if (is_called()) {
+    const RunState::AtWork at_work(*keep);
+    Call();
+  }
   State called = State::kCalled;
   if (state_.compare_exchange_strong(called, State::kAtRest)) {
-    runner_->Wake();
+    runner_wake_state_->Wake();
   } else {
     CloseInstance();  // closed meanwhile
   }
@@ -119,7 +122,7 @@ void Lane::Trace(TraceKind kind) const {
 
 void Lane::OnWake() {
   woken_.store(true);
-  runner_->Wake();
+  runner_wake_state_->Wake();
 }
 
 void Lane::OnHolderAdded() { run_.AddWakers(1); }

@@ -15,14 +15,15 @@
 
 namespace percept::graph {
 
+class NodeRunner;
+
 // One instance of a node that runs in parallel, and the set it is at. Its calls are tasks of their own. All functions
 // are for the thread of the node's runner, and but for is_called and Close only while no call is under way.
 class Lane : public Task, public WakeTarget {
  public:
-  // `runner` is woken after every call, and when the instance's Waker is called. `owner`, which the lane is part of,
-  // stays while a call is under way.
-  Lane(RunState& run, const CheckedNode& node, const OutputPorts& outputs, std::shared_ptr<WakeState> runner,
-       std::weak_ptr<void> owner);
+  // Part of `runner`, which stays while a call is under way. `runner_wake_state` wakes it after every call, and when
+  // the instance's Waker is called.
+  Lane(RunState& run, NodeRunner& runner, const OutputPorts& outputs, std::shared_ptr<WakeState> runner_wake_state);
   ~Lane() override;
 
   void Open();
@@ -66,9 +67,9 @@ class Lane : public Task, public WakeTarget {
   void Trace(TraceKind kind) const;
 
   RunState& run_;
+  NodeRunner& runner_;
   const CheckedNode& node_;
-  const std::shared_ptr<WakeState> runner_;
-  const std::weak_ptr<void> owner_;
+  const std::shared_ptr<WakeState> runner_wake_state_;
   std::shared_ptr<void> keep_;                   // from being called to having run
   const std::shared_ptr<WakeState> wake_state_;  // of the instance's Wakers
   LaneContext context_;

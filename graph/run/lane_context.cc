@@ -66,6 +66,7 @@ void LaneContext::EndChunk(std::string) { Refuse("EndChunk"); }
 
 Duration LaneContext::Now() const { return run_.Now(); }
 bool LaneContext::cancelled() const { return is_given_up_.load() || run_.stopping(); }
+bool LaneContext::run_failed() const { return run_.failed(); }
 const Services& LaneContext::services() const { return run_.services(); }
 const GraphLimits& LaneContext::limits() const { return run_.limits(); }
 

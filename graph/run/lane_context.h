@@ -65,6 +65,7 @@ class LaneContext : public NodeContext {
   Duration Now() const override;
   void WakeAt(Duration run_time) override { wake_at_ = run_time; }
   bool cancelled() const override;
+  bool run_failed() const override;
   const Services& services() const override;
   const GraphLimits& limits() const override;
   const std::string& name() const override { return node_.name; }

@@ -4,15 +4,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/run/node_runner.h"
 #include "graph/run/run_state.h"
 
 namespace percept::graph {
 
-Lanes::Lanes(RunState& run, const CheckedNode& node, size_t order, const OutputPorts& outputs,
-             const std::shared_ptr<WakeState>& runner, const std::weak_ptr<void>& owner)
-    : run_(run), node_(node), supervisor_(node, order) {
-  for (int64_t i = 0; i < node.parallel; ++i) {
-    lanes_.push_back(std::make_unique<Lane>(run, node, outputs, runner, owner));
+Lanes::Lanes(RunState& run, NodeRunner& runner, size_t order, const OutputPorts& outputs,
+             const std::shared_ptr<WakeState>& wake_state)
+    : run_(run), runner_(runner), node_(runner.node()), supervisor_(node_, order) {
+  for (int64_t i = 0; i < node_.parallel; ++i) {
+    lanes_.push_back(std::make_unique<Lane>(run, runner, outputs, wake_state));
   }
 }
 
@@ -32,7 +33,7 @@ graph::Process Lanes::Process(NodeContext& context) {
   try {
     return Step(context);
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(runner_, std::current_exception());
     return Process::kBlocked;
   }
 }
@@ -124,7 +125,7 @@ void Lanes::Recover(Lane& lane, std::exception_ptr cause, NodeContext& context) 
     case Supervisor::Action::kRebuild:
       return WaitToTryAgain(lane, verdict, now);
     case Supervisor::Action::kFail:
-      return run_.OnNodeFailure(node_, std::move(cause), verdict.times);
+      return run_.OnNodeFailure(runner_, std::move(cause), verdict.times);
     case Supervisor::Action::kRestart:
       run_.Note(RunNote::Kind::kRestart, node_, "failed and is made anew: " + verdict.reason);
       mending_ = &lane;
@@ -166,7 +167,7 @@ bool Lanes::Rebuild(Lane& lane) {
     if (verdict.action == Supervisor::Action::kRebuild) {
       WaitToTryAgain(lane, verdict, now);
     } else {
-      run_.OnNodeFailure(node_, std::move(cause), verdict.times);
+      run_.OnNodeFailure(runner_, std::move(cause), verdict.times);
     }
     return false;
   }

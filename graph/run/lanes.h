@@ -12,6 +12,8 @@
 
 namespace percept::graph {
 
+class NodeRunner;
+
 // A node that runs as several instances, each serial and a task of its own: to its runner it is one node that always
 // has work pending. Sets are dealt out in turn, and what the instances send goes out in the order of the sets, so that
 // what comes out does not depend on who was faster. An instance takes its next set once all that it sent for the last
@@ -19,9 +21,9 @@ namespace percept::graph {
 // all instances against the limits of one node.
 class Lanes : public Node {
  public:
-  // `runner` wakes the node's runner; `owner` is what the lanes are part of. Throws what making an instance throws.
-  Lanes(RunState& run, const CheckedNode& node, size_t order, const OutputPorts& outputs,
-        const std::shared_ptr<WakeState>& runner, const std::weak_ptr<void>& owner);
+  // Part of `runner`, which `wake_state` wakes. Throws what making an instance throws.
+  Lanes(RunState& run, NodeRunner& runner, size_t order, const OutputPorts& outputs,
+        const std::shared_ptr<WakeState>& wake_state);
 
   // After the run: what only the lanes know.
   void AddTo(NodeCounts& counts) const;
@@ -51,6 +53,7 @@ class Lanes : public Node {
   bool Rebuild(Lane& lane);
 
   RunState& run_;
+  NodeRunner& runner_;
   const CheckedNode& node_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   size_t first_ = 0;           // the lane of the earliest set

@@ -30,11 +30,11 @@ void NodeRunner::Recover(std::exception_ptr cause, Supervisor::Call call) {
         needs_rebuild_ = true;
         return;
       case Supervisor::Action::kFail:
-        run_.OnNodeFailure(node_, std::move(cause), verdict.times);
+        run_.OnNodeFailure(*this, std::move(cause), verdict.times);
         return;
     }
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception(), "");
+    run_.OnNodeFailure(*this, std::current_exception());
   }
 }
 
@@ -69,7 +69,7 @@ void NodeRunner::Rebuild() {
     if (instance_) instance_->Close();
   } catch (...) {
     instance_.reset();
-    run_.OnNodeFailure(node_, std::current_exception(), "");
+    run_.OnNodeFailure(*this, std::current_exception());
     return;
   }
   instance_.reset();

@@ -53,7 +53,7 @@ NodeRunner::~NodeRunner() { wake_state_->Detach(); }
 
 void NodeRunner::MakeNode(const Services& services) {
   if (node_.parallel > 1) {
-    auto lanes = std::make_unique<Lanes>(run_, node_, order_, outputs_, wake_state_, weak_from_this());
+    auto lanes = std::make_unique<Lanes>(run_, *this, order_, outputs_, wake_state_);
     lanes_ = lanes.get();
     instance_ = std::move(lanes);
   } else {
@@ -84,13 +84,6 @@ void NodeRunner::Notify() {
   }
 }
 
-void NodeRunner::OnDrop(const Edge& edge, const Packet& packet, DropReason reason) {
-  run_.NoteDrop(node_, edge.name(), ToString(reason));
-  if (!run_.observer()) return;
-  run_.observer()->OnEvent({TraceKind::kDropped, node_.name, "", packet.timestamp(), packet.origin().trace_id, 0, 0,
-                            edge.name(), ToString(reason)});
-}
-
 void NodeRunner::OnWake() {
   woken_.store(true);
   Notify();
@@ -107,6 +100,7 @@ void NodeRunner::OnHoldersGone(int64_t num_gone, bool call) {
 
 void NodeRunner::Run() noexcept {
   const std::shared_ptr<RunState> keep = run_.shared_from_this();
+  const RunState::AtWork at_work(*keep);
   Pace pace(run_.clock());
   state_.store(State::kRunning);
   for (unsigned calls = 1;; ++calls) {
@@ -129,7 +123,7 @@ NodeRunner::Step NodeRunner::Look() {
   try {
     return DoStep();
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(*this, std::current_exception());
     return Step::kCalled;  // the next look closes the node
   }
 }
@@ -159,6 +153,7 @@ NodeRunner::Step NodeRunner::DoStep() {
   }
   if (!outputs_.has_room() && HasNothingToSend()) return Step::kWaiting;
   if (!outputs_.HasRoom() || !HasCredit()) return Step::kWaiting;
+  if (stopping()) return Step::kCalled;  // the room may be that of a reader that has closed: the next look closes this
   return last_answer_ == Process::kNeedInput ? StepInput() : StepAgain();
 }
 
@@ -178,7 +173,7 @@ NodeRunner::Step NodeRunner::Open() {
     instance_->Open(context_);
     RestoreState();
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(*this, std::current_exception());
     return Step::kCalled;  // the next look closes the node
   }
   run_.OnOpened(part_.get());
@@ -274,7 +269,7 @@ bool NodeRunner::TakeCuts(bool presents_set) {
     cutter_->Cut(*instance_, passed, pending_->Earliest(), presents_set);
     return true;
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(*this, std::current_exception());
     return false;
   }
 }
@@ -284,7 +279,7 @@ bool NodeRunner::TakeLastCut() {
     cutter_->CutLast(*instance_);
     return true;
   } catch (...) {
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(*this, std::current_exception());
     return false;
   }
 }
@@ -334,55 +329,12 @@ void NodeRunner::Close() {
     try {
       instance_->Close();
     } catch (...) {
-      run_.OnNodeFailure(node_, std::current_exception());
+      run_.OnNodeFailure(*this, std::current_exception());
     }
   }
   wake_state_->Detach();
   DropTimer();
   state_.store(State::kClosed);
-}
-
-void NodeRunner::Trace(TraceKind kind, Time time) const {
-  if (run_.observer() && !lanes_) run_.observer()->OnEvent({kind, node_.name, "", time, 0, 0, 0});
-}
-
-NodeCounts NodeRunner::counts() const {
-  NodeCounts counts = counts_;
-  counts.node = node_.name;
-  counts.sent = outputs_.num_sent();
-  counts.errors = context_.num_errors();
-  counts.peak_state_items = static_cast<uint64_t>(state_account_.peak_items());
-  counts.peak_state_bytes = static_cast<uint64_t>(state_account_.peak_bytes());
-  counts.repairs = context_.repairs();
-  counts.unmatched = join_ ? join_->num_unmatched() : 0;
-  if (lanes_) lanes_->AddTo(counts);
-  return counts;
-}
-
-std::string NodeRunner::DescribeWait() const {
-  if (state_.load() == State::kClosed) return "";
-  const std::string who = "node '" + node_.name + "' (" + node_.contract.type + ") ";
-  if (const Edge* edge = outputs_.FullEdge()) {
-    return who + "waits for room on " + edge->name() + " (" + edge->Describe() + ")";
-  }
-  if (credits_ && !credits_->available() && pending_->empty()) {
-    const std::string limit = std::to_string(credits_->limit());
-    return who + "waits for a credit: " + limit + " of " + limit + " items are in flight";
-  }
-  if (last_answer_ == Process::kBlocked) return who + "is blocked, but nobody holds its Waker";
-  std::string text = who;
-  if (!pending_->empty()) {
-    text += "has work pending at " + pending_->Earliest().ToString() + ", but nobody holds its Waker";
-    return text;
-  }
-  text += "waits for input";
-  for (size_t i = 0; i < inputs_.size(); ++i) {
-    const Edge::View view = inputs_[i]->Look();
-    if (view.head == Time::Unset() && !view.ended()) {
-      text += " '" + set_.ports()[i] + "' (" + inputs_[i]->Describe() + ")";
-    }
-  }
-  return text;
 }
 
 }  // namespace percept::graph

@@ -54,7 +54,7 @@ class NodeRunner : public Task,
   // Looks at the node once more, soon. From any thread.
   void Notify();
   void OnEdgeChanged() override { Notify(); }
-  void OnDrop(const Edge& edge, const Packet& packet, DropReason reason) override;
+  void OnDrop(const Edge& edge, const Packet& packet, DropReason reason) override;  // in node_report.cc
   void OnReaderClosed() override;
   void OnUnread(const Packet& packet) override;
   void OnTooLate(const Packet& packet) override;
@@ -66,6 +66,7 @@ class NodeRunner : public Task,
   void Run() noexcept override;
 
   const CheckedNode& node() const { return node_; }
+  // In node_report.cc.
   NodeCounts counts() const;
   // The edge that the node waits for room on, null where it does not. While nothing runs.
   const Edge* FullEdge() const { return state_.load() == State::kClosed ? nullptr : outputs_.FullEdge(); }

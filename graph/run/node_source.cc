@@ -13,7 +13,7 @@ void NodeRunner::Begin() {
 
 std::optional<NodeRunner::Step> NodeRunner::StepDrain() {
   InterruptForDrain();
-  if (!pending_->empty()) return std::nullopt;
+  if (!pending_->empty() || node_.contract.drains) return std::nullopt;
   is_finished_ = true;
   OnSourceEnd();
   return Finish();

@@ -29,7 +29,7 @@ void NodeRunner::KeepTime() {
     UpdateTimer();
   } catch (...) {
     timer_at_.reset();
-    run_.OnNodeFailure(node_, std::current_exception());
+    run_.OnNodeFailure(*this, std::current_exception());
   }
 }
 

@@ -180,6 +180,7 @@ std::optional<int64_t> RunContext::committed_position() const {
 Duration RunContext::Now() const { return run_.Now(); }
 void RunContext::WakeAt(Duration run_time) { wake_at_ = run_.start() + run_time; }
 bool RunContext::cancelled() const { return run_.stopping() || is_cut_off(); }
+bool RunContext::run_failed() const { return run_.failed(); }
 const Services& RunContext::services() const { return run_.services(); }
 const GraphLimits& RunContext::limits() const { return run_.limits(); }
 

@@ -74,6 +74,7 @@ class RunContext : public NodeContext {
   Duration Now() const override;
   void WakeAt(Duration run_time) override;
   bool cancelled() const override;
+  bool run_failed() const override;
   const Services& services() const override;
   const GraphLimits& limits() const override;
   const std::string& name() const override { return name_; }

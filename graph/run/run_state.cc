@@ -1,35 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/run/run_state.h"
 
-#include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <stdexcept>
 #include <utility>
 
-#include "graph/node/quantity.h"
 #include "graph/run/counts.h"
 #include "graph/run/node_runner.h"
 #include "graph/run/steady_clock.h"
-#include "graph/run/supervisor.h"
 
 namespace percept::graph {
-namespace {
-
-constexpr size_t kMaxFailedItemsListed = 1000;
-
-RunError ErrorOf(const CheckedNode& node, std::string reason, const std::string& times = "") {
-  RunError error;
-  error.node = node.name;
-  error.position = node.position;
-  error.reason = std::move(reason);
-  const std::string place = node.position.ToString();
-  error.message = (place.empty() ? "" : place + ": ") + "node '" + node.name + "' (" + node.contract.type + ") failed" +
-                  times + ": " + error.reason;
-  return error;
-}
-
-}  // namespace
 
 RunState::RunState(const CheckedGraph& definition, Executor& executor, const Services& services, GraphOptions options)
     : definition_(definition),
@@ -113,7 +93,14 @@ void RunState::Start() {
   Leave();
 }
 
+thread_local const RunState* RunState::AtWork::on_this_thread = nullptr;
+
 RunResult RunState::Wait() {
+  if (AtWork::IsFor(*this)) {
+    throw std::logic_error(
+        "Graph::Wait or ~Graph was called by what the graph itself called, as a sink's function: it would wait for "
+        "itself; let another thread wait, and call Cancel or Drain here");
+  }
   std::unique_lock lock(mutex_);
   if (!started_) throw std::logic_error("Graph::Wait was called before Start");
   done_changed_.wait(lock, [this] { return done_; });
@@ -177,7 +164,7 @@ void RunState::Leave() {
 void RunState::CheckIdle() {
   std::unique_lock lock(mutex_);
   const uint64_t num_activations = num_activations_.load();
-  if (num_active_.load() != 0) return;
+  if (num_active_.load() != 0 || !started_) return;
   if (num_closed_ == runners_.size()) {
     if (!std::exchange(done_, true)) DisarmDeadlines();
     done_changed_.notify_all();
@@ -201,149 +188,6 @@ void RunState::DisarmDeadlines() {
   }
 }
 
-void RunState::Relieve() {
-  std::vector<RunEdge> full;
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_.load()) return;
-    full = FullLiveEdges();
-    if (full.empty() && num_open_ends_.load() != 0) return;
-    if (full.empty()) return FailAsStalled();
-    Enter();  // until the producer is on its way
-  }
-  // Without the lock: what goes with the packet may call the graph.
-  const bool is_any = std::any_of(full.begin(), full.end(),
-                                  [](const RunEdge& edge) { return edge.edge->DropOldest(DropReason::kStall); });
-  if (!is_any) {
-    std::lock_guard lock(mutex_);
-    FailAsStalled();
-  }
-  Leave();
-}
-
-std::map<const NodeRunner*, size_t> RunState::HopsFromLive() const {
-  std::map<const NodeRunner*, size_t> hops;
-  std::deque<const NodeRunner*> next;
-  for (const auto& runner : runners_) {
-    if (runner->node().contract.source != SourceKind::kLive) continue;
-    hops[runner.get()] = 0;
-    next.push_back(runner.get());
-  }
-  for (; !next.empty(); next.pop_front()) {
-    for (const RunEdge& edge : edges_) {
-      const bool is_next = edge.from.get() == next.front();
-      if (is_next && hops.emplace(edge.to.get(), hops[edge.from.get()] + 1).second) next.push_back(edge.to.get());
-    }
-  }
-  return hops;
-}
-
-std::vector<RunState::RunEdge> RunState::FullLiveEdges() const {
-  const std::map<const NodeRunner*, size_t> hops = HopsFromLive();
-  std::vector<std::pair<size_t, RunEdge>> found;
-  for (const RunEdge& edge : edges_) {
-    const auto from = hops.find(edge.from.get());
-    if (from != hops.end() && edge.from->FullEdge() == edge.edge.get()) found.emplace_back(from->second, edge);
-  }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<RunEdge> edges;
-  for (const auto& [num_hops, edge] : found) edges.push_back(edge);
-  return edges;
-}
-
-void RunState::FailAsStalled() {
-  RunError error;
-  error.position = definition_.nodes.front().position;
-  error.reason = DescribeStall();
-  error.message = definition_.name + ": " + error.reason;
-  Fail(std::move(error));
-}
-
-std::string RunState::DescribeStall() const {
-  std::string text = "the graph stands still: nothing can run and nobody will wake it";
-  for (const auto& runner : runners_) {
-    const std::string wait = runner->DescribeWait();
-    if (!wait.empty()) text += "; " + wait;
-  }
-  return text;
-}
-
-void RunState::OnNodeFailure(const CheckedNode& node, std::exception_ptr cause, const std::string& times) {
-  RunError error = ErrorOf(node, WhatOf(cause), times);
-  error.cause = std::move(cause);
-  std::lock_guard lock(mutex_);
-  const auto failed =
-      std::find_if(runners_.begin(), runners_.end(), [&](const auto& each) { return &each->node() == &node; });
-  const bool drains =
-      failed != runners_.end() && (*failed)->runs() && !cut_points_ && options_.drain_after_failure > Duration();
-  if (!drains) return Fail(std::move(error));
-  if (stopping_.load()) return;
-  RecordFault(std::move(error));
-  (*failed)->EndAsFailed();
-  BeginDrain(options_.drain_after_failure);
-}
-
-void RunState::OnAbandoned(const CheckedNode& node) {
-  std::lock_guard lock(mutex_);
-  if (result_.status == RunStatus::kFailed) return;
-  result_.status = RunStatus::kFailed;
-  result_.error = ErrorOf(node, "it still waits in its Process " + DurationText(options_.abandon_after) +
-                                    " after the run was stopped; its thread is left behind");
-}
-
-void RunState::OnAbandoned(const CheckedNode& node, const ItemRef& item) {
-  RecordFailedItem(item, {ErrorKind::kNode, item ? item->label() : "",
-                          "it still waits in its Process " + DurationText(options_.abandon_after) + " after '" +
-                              node.instance + "' was cut off; its thread is left behind",
-                          node.name});
-}
-
-void RunState::SetUnready(const CheckedNode& node, std::string reason) {
-  Note(RunNote::Kind::kWait, node, reason);
-  std::lock_guard lock(mutex_);
-  unready_[node.name] = "node '" + node.name + "' (" + node.contract.type + ") " + std::move(reason);
-}
-
-void RunState::SetReady(const CheckedNode& node) {
-  {
-    std::lock_guard lock(mutex_);
-    if (unready_.erase(node.name) == 0) return;
-  }
-  Note(RunNote::Kind::kRecover, node, "works again");
-}
-
-template <class Sink, class What>
-void RunState::Tell(const Sink& sink, const What& what) {
-  try {
-    const std::lock_guard lock(sinks_mutex_);
-    sink(what);
-  } catch (...) {
-    RunError error;
-    error.position = definition_.nodes.front().position;
-    error.cause = std::current_exception();
-    error.reason = "a log or error sink of the program failed: " + WhatOf(error.cause);
-    error.message = definition_.name + ": " + error.reason;
-    const std::lock_guard lock(mutex_);
-    Fail(std::move(error));
-  }
-}
-
-void RunState::Note(RunNote::Kind kind, const CheckedNode& node, const std::string& text) {
-  if (!options_.log) return;
-  Tell(options_.log,
-       RunNote{kind, node.name, node.position, "node '" + node.name + "' (" + node.contract.type + ") " + text});
-}
-
-void RunState::NoteDrop(const CheckedNode& node, const std::string& edge, const char* reason) {
-  if (!options_.log) return;
-  {
-    const std::lock_guard lock(sinks_mutex_);
-    if (!noted_drops_.insert(edge + ": " + reason).second) return;
-  }
-  Tell(options_.log, RunNote{RunNote::Kind::kDrop, node.name, node.position,
-                             "edge " + edge + " begins to drop packets (" + reason + ")"});
-}
-
 Readiness RunState::readiness() const {
   std::lock_guard lock(mutex_);
   if (!started_) return {false, "not started"};
@@ -355,36 +199,10 @@ Readiness RunState::readiness() const {
   return {true, ""};
 }
 
-void RunState::Fail(RunError error) {
-  if (stopping_.load()) return;
-  RecordFault(std::move(error));
-  Stop();
-}
-
-void RunState::RecordFault(RunError error) {
-  if (result_.status == RunStatus::kFailed) return;
-  result_.status = RunStatus::kFailed;
-  result_.error = std::move(error);
-}
-
 void RunState::Stop() {
   stopping_.store(true);
+  if (!started_) return;  // Start lets each close
   for (const auto& runner : runners_) runner->Notify();
-}
-
-void RunState::RecordFailedItem(const ItemRef& item, const ErrorPayload& error) {
-  if (item && !item->MarkFailed()) return;
-  if (cut_points_) cut_points_->OnFailedItem(item ? item->id() : 0, error);
-  {
-    std::lock_guard lock(mutex_);
-    ++result_.num_failed_items;
-    if (result_.failed_items.size() < kMaxFailedItemsListed) result_.failed_items.push_back(error);
-  }
-  if (options_.errors) Tell(options_.errors, error);
-}
-
-void RunState::CountLost(const ItemRef& item) {
-  if (!item || item->MarkFailed()) num_lost_items_.fetch_add(1);
 }
 
 void RunState::EndChunk(std::string key, Time end, int64_t epoch) {

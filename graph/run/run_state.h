@@ -35,6 +35,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   // Makes nodes and edges.
   void Build();
   void Start();
+  // Throws std::logic_error: not started, or called on a thread that is AtWork for this run.
   RunResult Wait();
   void Cancel();
   void Drain(Duration deadline);
@@ -42,6 +43,19 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void Add(const std::string& template_name, const std::string& name, const Arguments& arguments);
   void Remove(const std::string& name, Duration deadline);
   std::vector<std::string> instances() const;
+  // While it lives, this thread calls nodes of `run`, and through them the program.
+  class AtWork {
+   public:
+    explicit AtWork(const RunState& run) : outer_(std::exchange(on_this_thread, &run)) {}
+    ~AtWork() { on_this_thread = outer_; }
+    AtWork(const AtWork&) = delete;
+    AtWork& operator=(const AtWork&) = delete;
+    static bool IsFor(const RunState& run) { return on_this_thread == &run; }
+
+   private:
+    static thread_local const RunState* on_this_thread;
+    const RunState* const outer_;
+  };
   // Every node is closed: Wait would return at once.
   bool done() const;
   // In the order of the definition's edges.
@@ -55,6 +69,8 @@ class RunState : public std::enable_shared_from_this<RunState> {
   const GraphLimits& limits() const { return definition_.limits; }
   Observer* observer() const { return options_.observer; }
   bool stopping() const { return stopping_.load(); }
+  // Something has failed for good; what is under way may still go through.
+  bool failed() const { return failed_.load(); }
   // Also after a failure: sources end where they are.
   bool draining() const { return draining_.load(); }
   // The nodes of the file may be called, as all are open.
@@ -86,7 +102,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   void OnDetached(Part& part, const Edge& edge);
   // An exception that the node's supervisor will not make good: the graph ends its inputs, or stops.
   // `times`: " 4 times within 60s" where it is one failure too many.
-  void OnNodeFailure(const CheckedNode& node, std::exception_ptr cause, const std::string& times = "");
+  void OnNodeFailure(NodeRunner& failed, std::exception_ptr cause, const std::string& times = "");
   // A source's call that did not come back in time was left alone on its thread.
   void OnAbandoned(const CheckedNode& node);
   // The same while its part is being removed: the run goes on. `item`: that was being read, null where there is none.
@@ -193,6 +209,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   std::atomic<uint64_t> num_lost_items_{0};
   std::atomic<bool> draining_{false};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> failed_{false};
 
   mutable std::mutex mutex_;
   std::condition_variable done_changed_;

@@ -8,7 +8,7 @@ namespace percept {
 
 // What the engine and its steps report while they run. Called from whatever thread runs the step; implementations are
 // thread-safe and must not block. `name` is a literal ("submit", "tower layer", "prefill", "decode", "finish", ...);
-// `subject` is the id of the picture or sequence, `value` counts (layer index, rows).
+// `subject` is the id of the picture, clip or sequence, `value` counts (layer index, rows).
 struct TraceEvent {
   enum class Phase : uint8_t { kBegin, kEnd, kInstant };
   Phase phase = Phase::kInstant;

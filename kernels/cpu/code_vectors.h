@@ -45,16 +45,23 @@ PERCEPT_VECTOR_OP U32 LoadSignedBytes(const std::byte* p) {
   return reinterpret_cast<U32>(reinterpret_cast<I32>(LoadBytes(p) << 24) >> 24);
 }
 
-// acc[i] + the dot product of lane i's four codes (unsigned) with the four signed bytes of `x`, none of them -128, in
-// exact integers. Dot: codes below 64. DotBytes: any codes.
-PERCEPT_VECTOR_OP U32 DotBytes(U32 acc, U32 codes, int32_t x) {
+// Dot products of lane i's four codes (unsigned) with the four signed bytes of `x`, none of them -128, in exact
+// integers. EndDots(acc, Dot(Dot(BeginDots(acc), ...), ...)) adds to acc[i] those of as many groups as MaxDots says for
+// codes that are below 2^bits, at most 6 of them.
+constexpr int MaxDots(int /*bits*/) { return 8; }
+PERCEPT_VECTOR_OP U32 BeginDots(U32 acc) { return acc; }
+PERCEPT_VECTOR_OP U32 Dot(U32 dots, U32 codes, int32_t x) {
   using I16 = int16_t __attribute__((vector_size(16)));
   const I16 values = reinterpret_cast<I16>(SetInt(x));
   const I32 even = reinterpret_cast<I32>(reinterpret_cast<I16>(codes & 0x00ff00ffu) * ((values << 8) >> 8));
   const I32 odd = reinterpret_cast<I32>(reinterpret_cast<I16>(codes >> 8 & 0x00ff00ffu) * (values >> 8));
-  return acc + reinterpret_cast<U32>(((even << 16) >> 16) + (even >> 16) + ((odd << 16) >> 16) + (odd >> 16));
+  return dots + reinterpret_cast<U32>(((even << 16) >> 16) + (even >> 16) + ((odd << 16) >> 16) + (odd >> 16));
 }
-PERCEPT_VECTOR_OP U32 Dot(U32 acc, U32 codes, int32_t x) { return DotBytes(acc, codes, x); }
+PERCEPT_VECTOR_OP U32 EndDots(U32 /*acc*/, U32 dots) { return dots; }
+
+// acc[i] + the dot product for any codes, less kByteOffset each.
+constexpr int kByteOffset = 0;
+PERCEPT_VECTOR_OP U32 DotBytes(U32 acc, U32 codes, int32_t x) { return Dot(acc, codes, x); }
 
 #undef PERCEPT_TARGET
 
@@ -88,19 +95,23 @@ PERCEPT_VECTOR_OP U32 LoadSignedBytes(const std::byte* p) {
   return reinterpret_cast<U32>(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
 }
 
-PERCEPT_VECTOR_OP U32 Dot(U32 acc, U32 codes, int32_t x) {
+// Sums of pairs in 16 bits, which 127 (2^bits - 1) times twice the number of groups must not overflow.
+constexpr int MaxDots(int bits) { return 128 >> bits; }
+PERCEPT_VECTOR_OP U32 BeginDots(U32 /*acc*/) { return SetInt(0); }
+PERCEPT_VECTOR_OP U32 Dot(U32 dots, U32 codes, int32_t x) {
   const __m256i pairs = _mm256_maddubs_epi16(reinterpret_cast<__m256i>(codes), _mm256_set1_epi32(x));
-  const __m256i sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-  return acc + reinterpret_cast<U32>(sums);
+  return reinterpret_cast<U32>(_mm256_add_epi16(reinterpret_cast<__m256i>(dots), pairs));
 }
-// Sums of two products of 8 bits would saturate.
+PERCEPT_VECTOR_OP U32 EndDots(U32 acc, U32 dots) {
+  return acc + reinterpret_cast<U32>(_mm256_madd_epi16(reinterpret_cast<__m256i>(dots), _mm256_set1_epi16(1)));
+}
+
+// Sums of two products of 8 bits without a sign would saturate; those of a magnitude, at most 128, do not.
+constexpr int kByteOffset = 128;
 PERCEPT_VECTOR_OP U32 DotBytes(U32 acc, U32 codes, int32_t x) {
-  const __m256i values = _mm256_set1_epi32(x);
-  const __m256i x_even = _mm256_srai_epi16(_mm256_slli_epi16(values, 8), 8);
-  const __m256i even = _mm256_madd_epi16(reinterpret_cast<__m256i>(codes & 0x00ff00ffu), x_even);
-  const __m256i odd =
-      _mm256_madd_epi16(reinterpret_cast<__m256i>(codes >> 8 & 0x00ff00ffu), _mm256_srai_epi16(values, 8));
-  return acc + reinterpret_cast<U32>(even) + reinterpret_cast<U32>(odd);
+  const auto centred = reinterpret_cast<__m256i>(codes ^ 0x80808080u);
+  const __m256i values = _mm256_sign_epi8(_mm256_set1_epi32(x), centred);
+  return EndDots(acc, reinterpret_cast<U32>(_mm256_maddubs_epi16(_mm256_abs_epi8(centred), values)));
 }
 
 #undef PERCEPT_TARGET
@@ -141,10 +152,15 @@ namespace percept::avx512vnni {
 
 using namespace ::percept::avx512;  // NOLINT: the same vectors, with one instruction more
 
-PERCEPT_VECTOR_OP U32 Dot(U32 acc, U32 codes, int32_t x) {
+constexpr int MaxDots(int /*bits*/) { return 8; }
+PERCEPT_VECTOR_OP U32 BeginDots(U32 acc) { return acc; }
+PERCEPT_VECTOR_OP U32 Dot(U32 dots, U32 codes, int32_t x) {
   return reinterpret_cast<U32>(
-      _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(x)));
+      _mm512_dpbusd_epi32(reinterpret_cast<__m512i>(dots), reinterpret_cast<__m512i>(codes), _mm512_set1_epi32(x)));
 }
+PERCEPT_VECTOR_OP U32 EndDots(U32 /*acc*/, U32 dots) { return dots; }
+
+constexpr int kByteOffset = 0;
 PERCEPT_VECTOR_OP U32 DotBytes(U32 acc, U32 codes, int32_t x) { return Dot(acc, codes, x); }
 
 #undef PERCEPT_TARGET

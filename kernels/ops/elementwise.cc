@@ -27,6 +27,17 @@ void GeluGate(const KernelContext& context, ConstMatrixView gate, ConstMatrixVie
   });
 }
 
+void SigmoidGate(const KernelContext& context, ConstMatrixView x, ConstMatrixView gate, MatrixView out) {
+  PERCEPT_CHECK(x.rows == gate.rows && x.cols == gate.cols && x.rows == out.rows && x.cols == out.cols);
+  ForEachRow(x.rows, x.cols, [&](int64_t r) {
+    PERCEPT_DISPATCH(context.isa, SigmoidGateRow(x.row(r), gate.row(r), x.cols, out.row(r)));
+  });
+}
+
+void Relu(const KernelContext& context, MatrixView x) {
+  ForEachRow(x.rows, x.cols, [&](int64_t r) { PERCEPT_DISPATCH(context.isa, ReluRow(x.row(r), x.cols)); });
+}
+
 void Scale(const KernelContext& context, MatrixView x, float factor) {
   ForEachRow(x.rows, x.cols, [&](int64_t r) { PERCEPT_DISPATCH(context.isa, ScaleRow(x.row(r), x.cols, factor)); });
 }

@@ -12,6 +12,12 @@ void GeluGate(const KernelContext& context, MatrixView gate, ConstMatrixView up)
 // out = gelu_tanh(gate) * up, clamped and rounded: the bits that clamping and rounding the f32 result gives.
 void GeluGate(const KernelContext& context, ConstMatrixView gate, ConstMatrixView up, const BF16Rows& out);
 
+// out = x * sigmoid(gate); out may be x. With gate = x it is SiLU. Shapes equal.
+void SigmoidGate(const KernelContext& context, ConstMatrixView x, ConstMatrixView gate, MatrixView out);
+
+// x = max(x, 0).
+void Relu(const KernelContext& context, MatrixView x);
+
 // x = x * factor.
 void Scale(const KernelContext& context, MatrixView x, float factor);
 

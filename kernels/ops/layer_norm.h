@@ -7,7 +7,7 @@
 namespace percept::ops {
 
 // y = (x - mean(x)) * (variance(x) + eps)^(-1/2) * weight + bias over whole rows; the variance is that of the row
-// (divided by its width). weight, bias: [cols]. x and y may be the same matrix.
+// (divided by its width). weight, bias: [cols]; bias may be null, for none. x and y may be the same matrix.
 void LayerNorm(const KernelContext& context, ConstMatrixView x, const float* weight, const float* bias, float eps,
                MatrixView y);
 

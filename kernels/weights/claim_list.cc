@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/ops/dequantize.h"
 
 namespace percept {
@@ -35,7 +36,8 @@ size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
   return std::min(row.back(), limit);
 }
 
-std::string NearestNames(std::string_view name, const std::vector<std::string>& candidates) {
+std::string NearestNames(std::string_view name, const TensorSource& source) {
+  const std::vector<std::string> candidates = source.Names();
   const size_t limit = name.size() / 4 + 3;
   std::vector<std::pair<size_t, std::string_view>> near;
   for (const std::string& candidate : candidates) {
@@ -46,7 +48,7 @@ std::string NearestNames(std::string_view name, const std::vector<std::string>& 
   std::sort(near.begin(), near.end());
   std::string text;
   for (size_t i = 0; i < std::min(near.size(), kNumSuggestions); ++i) {
-    text += (i == 0 ? " (nearest: '" : ", '") + std::string(near[i].second) + "'";
+    text += (i == 0 ? " (nearest: " : ", ") + Quoted(source.NameInFile(near[i].second));
   }
   return text.empty() ? text : text + ")";
 }
@@ -54,14 +56,14 @@ std::string NearestNames(std::string_view name, const std::vector<std::string>& 
 }  // namespace
 
 void ClaimList::Fail(std::string_view name, const std::string& reason) const {
-  throw CheckpointError(source_.FileOf(name) + ": tensor '" + std::string(name) + "' " + reason);
+  throw CheckpointError(source_.FileOf(name) + ": tensor " + Quoted(source_.NameInFile(name)) + " " + reason);
 }
 
 const ConstTensor& ClaimList::Find(std::string_view name, const Shape& shape, bool (*is_type)(DType),
                                    const char* types) const {
   const ConstTensor* tensor = source_.Find(name);
   if (tensor == nullptr) {
-    Fail(name, "is missing" + NearestNames(name, source_.Names()));
+    Fail(name, "is missing" + NearestNames(name, source_));
   }
   if (!is_type(tensor->dtype)) {
     Fail(name, "has dtype " + std::string(Traits(tensor->dtype).name) + ", expected " + types);
@@ -125,7 +127,7 @@ void ClaimList::RequireAllClaimed() const {
   }
   std::string list;
   for (size_t i = 0; i < std::min(extra.size(), kNumListed); ++i) {
-    list += (i > 0 ? ", '" : "'") + extra[i] + "'";
+    list += (i > 0 ? ", " : "") + Quoted(source_.NameInFile(extra[i]));
   }
   if (extra.size() > kNumListed) {
     list += " and " + std::to_string(extra.size() - kNumListed) + " more";

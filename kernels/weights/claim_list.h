@@ -18,6 +18,8 @@ class ClaimList {
  public:
   explicit ClaimList(const TensorSource& source) : source_(source) {}
 
+  const TensorSource& source() const { return source_; }
+
   // Throws CheckpointError naming file, tensor, and what differs: missing (with the nearest names that exist), another
   // shape, or a dtype that no op reads as real numbers.
   ConstTensor Claim(std::string_view name, const Shape& shape);

@@ -2,13 +2,14 @@
 #include "kernels/weights/gguf.h"
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/gguf_form.h"
 
 namespace percept {
 namespace {
 
 std::string InFile(const MappedFile& file, const GgufTensor& entry) {
-  return file.path().string() + ": tensor '" + entry.name + "'";
+  return file.path().string() + ": tensor " + Quoted(entry.name);
 }
 
 Shape ShapeOf(const GgufTensor& entry) {
@@ -87,6 +88,11 @@ std::vector<std::string> GgufSource::Names() const {
 std::string GgufSource::FileOf(std::string_view name) const {
   const auto it = tensors_.find(name);
   return (it != tensors_.end() ? it->second.file : &files_.front())->path().string();
+}
+
+std::string GgufSource::NameInFile(std::string_view name) const {
+  const auto it = tensors_.find(name);
+  return it != tensors_.end() ? it->second.entry->name : std::string(name);
 }
 
 void GgufSource::ReleasePages(std::string_view name) const {

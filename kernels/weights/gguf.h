@@ -29,6 +29,7 @@ class GgufSource final : public TensorSource {
   const ConstTensor* Find(std::string_view name) const override;
   std::vector<std::string> Names() const override;
   std::string FileOf(std::string_view name) const override;
+  std::string NameInFile(std::string_view name) const override;
   void ReleasePages(std::string_view name) const override;
 
   // Of one of the files, in the order given.

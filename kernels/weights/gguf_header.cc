@@ -10,14 +10,16 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
 
 constexpr uint32_t kVersion = 3;
 constexpr uint32_t kSwappedVersion = 0x03000000;
-constexpr size_t kMaxNameBytes = 64;
-constexpr uint64_t kMaxElements = uint64_t{1} << 30;  // of a list
+constexpr size_t kMaxKeyBytes = (1 << 16) - 1;
+constexpr size_t kMaxNameBytes = 63;
+constexpr uint64_t kMaxElements = uint64_t{1} << 24;  // of a list; vocabularies and their merges are far smaller
 constexpr int kMaxDims = 4;
 // The least that one of them takes: a length, a type, a value; a length, dimensions, a type, an offset.
 constexpr uint64_t kMinKeyBytes = 8 + 4 + 1;
@@ -57,12 +59,6 @@ const TensorType* FindTensorType(uint32_t id) {
   const auto* it = std::find_if(std::begin(kTensorTypes), std::end(kTensorTypes),
                                 [id](const TensorType& type) { return type.id == id; });
   return it == std::end(kTensorTypes) ? nullptr : it;
-}
-
-std::string Quoted(std::string_view name) {
-  std::string quoted = "'";
-  quoted += name;
-  return quoted += "'";
 }
 
 // Reads the header from front to back; every read is checked against the end of the file.
@@ -135,6 +131,10 @@ class HeaderReader {
   void ReadKey(GgufMetadata& metadata) {
     place_ = "a key";
     const std::string_view key = GetString();
+    if (key.empty() || key.size() > kMaxKeyBytes) {
+      Fail("a key has " + std::to_string(key.size()) + " bytes; 1 to " + std::to_string(kMaxKeyBytes) +
+           " are possible");
+    }
     place_ = "the value of key " + Quoted(key);
     GgufValue value;
     value.type = GetType(key);
@@ -254,12 +254,13 @@ class HeaderReader {
     }
   }
 
+  // Below 8, a tensor might stand at an address that its type does not allow.
   int64_t Alignment(const GgufMetadata& metadata) const {
     constexpr std::string_view kAlignment = "general.alignment";
     if (!metadata.Has(kAlignment)) return 32;
     const int64_t alignment = metadata.Integer(kAlignment);
-    if (alignment <= 0 || !std::has_single_bit(static_cast<uint64_t>(alignment))) {
-      metadata.Fail(kAlignment, "is " + std::to_string(alignment) + ", not a power of two");
+    if (alignment < 8 || !std::has_single_bit(static_cast<uint64_t>(alignment))) {
+      metadata.Fail(kAlignment, "is " + std::to_string(alignment) + ", not a power of two from 8 on");
     }
     return alignment;
   }
@@ -268,7 +269,7 @@ class HeaderReader {
     GgufTensor tensor;
     place_ = "the name of a tensor";
     tensor.name = GetString();
-    if (tensor.name.empty() || tensor.name.size() >= kMaxNameBytes) {
+    if (tensor.name.empty() || tensor.name.size() > kMaxNameBytes) {
       Fail("a tensor's name has " + std::to_string(tensor.name.size()) + " bytes; 1 to 63 are possible");
     }
     if (!names_.insert(tensor.name).second) FailTensor(tensor.name, "is there twice");

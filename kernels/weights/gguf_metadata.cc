@@ -2,6 +2,7 @@
 #include "kernels/weights/gguf_metadata.h"
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -20,7 +21,7 @@ bool GgufMetadata::Add(std::string_view key, GgufValue value) {
 }
 
 void GgufMetadata::Fail(std::string_view key, const std::string& reason) const {
-  throw CheckpointError(file_ + ": key '" + std::string(key) + "' " + reason);
+  throw CheckpointError(file_ + ": key " + Quoted(key) + " " + reason);
 }
 
 const GgufValue& GgufMetadata::Require(std::string_view key) const {

@@ -23,6 +23,11 @@ constexpr Pair kTextGlobals[] = {
     {"per_layer_proj_norm.weight", "per_layer_projection_norm.weight"},
 };
 
+constexpr Pair kDrafter[] = {
+    {"nextn.pre_projection.weight", "pre_projection.weight"},
+    {"nextn.post_projection.weight", "post_projection.weight"},
+};
+
 constexpr Pair kTextLayer[] = {
     {"attn_norm.weight", "input_layernorm.weight"},
     {"attn_q.weight", "self_attn.q_proj.weight"},
@@ -181,6 +186,7 @@ std::pair<std::string_view, std::string_view> SplitLayer(std::string_view name, 
 GgufName KnownName(std::string_view name, GgufVision vision) {
   const std::string text(kText);
   if (const std::string_view found = Find(kTextGlobals, name); !found.empty()) return {text + std::string(found)};
+  if (const std::string_view found = Find(kDrafter, name); !found.empty()) return {std::string(found)};
   if (name == "output.weight") return {"lm_head.weight"};
   if (const auto [layer, leaf] = SplitLayer(name, "blk."); !layer.empty()) {
     const std::string_view found = Find(kTextLayer, leaf);

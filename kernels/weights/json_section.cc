@@ -2,31 +2,63 @@
 #include "kernels/weights/json_section.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <set>
+#include <string>
+#include <system_error>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
+
+// No file that is meant has more; what recurses into a value ends in the stack's size.
+constexpr size_t kMaxDepth = 64;
+constexpr size_t kMaxTextFile_bytes = size_t{1} << 26;
+
+// Refuses while parsing what a tree would hide: a key given twice, of which the last would win, and depth.
+class FormCheck {
+ public:
+  explicit FormCheck(const std::string& file) : file_(file) {}
+
+  bool operator()(int /*depth*/, nlohmann::json::parse_event_t event, nlohmann::json& parsed) {
+    using Event = nlohmann::json::parse_event_t;
+    if (event == Event::object_start || event == Event::array_start) {
+      open_.emplace_back();
+      if (open_.size() > kMaxDepth) {
+        throw CheckpointError(file_ + ": is nested more than " + std::to_string(kMaxDepth) + " deep");
+      }
+    } else if (event == Event::object_end || event == Event::array_end) {
+      open_.pop_back();
+    } else if (event == Event::key && !open_.back().insert(parsed.get<std::string>()).second) {
+      throw CheckpointError(file_ + ": the key " + Quoted(parsed.get<std::string>()) + " is given twice in one object");
+    }
+    return true;
+  }
+
+ private:
+  const std::string& file_;
+  std::vector<std::set<std::string>> open_;  // the keys so far of every object around; empty for a list
+};
 
 std::string Shortened(const nlohmann::json& value) {
   std::string text = value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   constexpr size_t kMaxShown = 60;
   if (text.size() > kMaxShown) text = text.substr(0, kMaxShown) + "…";
-  return text;
+  return Shown(text);
 }
 
 }  // namespace
 
 nlohmann::json JsonSection::ParseRoot(std::string_view json, const std::string& file) {
   try {
-    nlohmann::json root = nlohmann::json::parse(json);
+    nlohmann::json root = nlohmann::json::parse(json, FormCheck(file));
     if (!root.is_object()) throw CheckpointError(file + ": is not a JSON object");
     return root;
   } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(file + ": not JSON: " + error.what());
+    throw CheckpointError(file + ": not JSON: " + Shown(error.what()));
   }
 }
 
@@ -34,7 +66,7 @@ JsonSection::JsonSection(const nlohmann::json& object, std::string prefix, const
     : object_(object), prefix_(std::move(prefix)), file_(file) {}
 
 void JsonSection::Fail(const std::string& key, const std::string& reason) const {
-  throw CheckpointError(file_ + ": " + prefix_ + key + " " + reason);
+  throw CheckpointError(file_ + ": " + prefix_ + Shown(key) + " " + reason);
 }
 
 bool JsonSection::Has(const std::string& key) const {
@@ -113,9 +145,19 @@ JsonSection JsonSection::Section(const std::string& key) const {
 }
 
 std::string ReadTextFile(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) throw CheckpointError(file.string() + ": is a folder, not a file");
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw CheckpointError(file.string() + ": cannot be opened");
-  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::vector<char> piece(size_t{1} << 16);
+  while (stream.read(piece.data(), static_cast<std::streamsize>(piece.size())), stream.gcount() > 0) {
+    text.append(piece.data(), static_cast<size_t>(stream.gcount()));
+    if (text.size() > kMaxTextFile_bytes) {
+      throw CheckpointError(file.string() + ": has more than " + std::to_string(kMaxTextFile_bytes) +
+                            " bytes, far above what such a file needs");
+    }
+  }
   if (stream.bad()) throw CheckpointError(file.string() + ": cannot be read");
   return text;
 }

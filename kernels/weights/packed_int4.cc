@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -34,7 +35,8 @@ PackedInt4Source::PackedInt4Source(std::unique_ptr<TensorSource> files) : files_
 
 ConstTensor PackedInt4Source::Joined(const std::string& layer) const {
   const auto fail = [&](std::string_view part, const std::string& reason) {
-    throw CheckpointError(files_->FileOf(Name(layer, kPackedCodes)) + ": tensor '" + Name(layer, part) + "' " + reason);
+    throw CheckpointError(files_->FileOf(Name(layer, kPackedCodes)) + ": tensor " + Quoted(Name(layer, part)) + " " +
+                          reason);
   };
   const auto part = [&](std::string_view which, DType dtype, int rank) {
     const ConstTensor* tensor = files_->Find(Name(layer, which));

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/safetensors_index.h"
 
 namespace percept {
@@ -90,7 +91,7 @@ void SafetensorsSource::Place(const MappedFile& file, const TensorEntry& entry, 
   }
   const auto [it, inserted] = tensors_.emplace(entry.name, placed);
   if (!inserted) {
-    throw CheckpointError(file.path().string() + ": tensor '" + entry.name + "' is also in " +
+    throw CheckpointError(file.path().string() + ": tensor " + Quoted(entry.name) + " is also in " +
                           it->second.file->path().string());
   }
 }
@@ -102,8 +103,8 @@ const ConstTensor* SafetensorsSource::Find(std::string_view name) const {
   }
   const Placed& placed = it->second;
   if (!placed.tensor) {
-    throw CheckpointError(placed.file->path().string() + ": tensor '" + it->first + "': dtype " + placed.entry->dtype +
-                          " with " + std::to_string(placed.entry->shape.size()) +
+    throw CheckpointError(placed.file->path().string() + ": tensor " + Quoted(it->first) + ": dtype " +
+                          placed.entry->dtype + " with " + std::to_string(placed.entry->shape.size()) +
                           (placed.entry->shape.size() == 1 ? " dimension" : " dimensions") + " cannot be used here");
   }
   if (placed.aligned) {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 
 namespace percept {
 namespace {
@@ -31,7 +32,7 @@ std::string Count(int64_t count, const std::string& what) {
 }
 
 std::string OfTensor(std::string_view name, const std::string& reason) {
-  return "tensor '" + std::string(name) + "': " + reason;
+  return "tensor " + Quoted(name) + ": " + reason;
 }
 
 // Follows the one form a header may have, value by value; anything else stops the parse with a reason. Keeping no
@@ -181,7 +182,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       place_ = Place::kOffsets;
       present = &has_offsets_;
     } else {
-      return Stop(OfTensor(entries_.back().name, "unknown key '" + name + "'"));
+      return Stop(OfTensor(entries_.back().name, "unknown key " + Quoted(name)));
     }
     if (std::exchange(*present, true)) {
       return Stop(OfTensor(entries_.back().name, "key '" + name + "' given twice"));
@@ -230,7 +231,7 @@ std::string FaultOf(const TensorEntry& entry, int64_t data_bytes) {
   const auto* dtype = std::find_if(std::begin(kFileDTypes), std::end(kFileDTypes),
                                    [&](const FileDType& known) { return known.name == entry.dtype; });
   if (dtype == std::end(kFileDTypes)) {
-    return "unknown dtype '" + entry.dtype + "'";
+    return "unknown dtype " + Quoted(entry.dtype);
   }
   int64_t bits = dtype->bits;
   for (const int64_t dim : entry.shape) {
@@ -292,7 +293,7 @@ std::vector<TensorEntry> ParseSafetensorsHeader(const std::filesystem::path& fil
       fail(OfTensor(entry.name, fault));
     }
     if (entry.begin < covered) {
-      fail(OfTensor(entry.name, "its data overlap those of '" + std::string(before) + "'"));
+      fail(OfTensor(entry.name, "its data overlap those of " + Quoted(before)));
     }
     if (entry.begin > covered) {
       fail(OfTensor(entry.name, "bytes " + std::to_string(covered) + " to " + std::to_string(entry.begin) +

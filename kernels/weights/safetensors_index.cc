@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "kernels/core/quoted.h"
 #include "kernels/weights/json_section.h"
 
 namespace percept {
@@ -56,8 +57,8 @@ std::unique_ptr<SafetensorsSource> OpenShards(const fs::path& index_file) {
     const bool is_there = std::binary_search(present.begin(), present.end(), tensor) &&
                           fs::path(source->FileOf(tensor)).filename() == shard;
     if (!is_there) {
-      throw CheckpointError((index_file.parent_path() / shard).string() + ": the shard lacks tensor '" + tensor +
-                            "', which " + index_file.filename().string() + " says it has");
+      throw CheckpointError((index_file.parent_path() / shard).string() + ": the shard lacks tensor " + Quoted(tensor) +
+                            ", which " + index_file.filename().string() + " says it has");
     }
   }
   return source;

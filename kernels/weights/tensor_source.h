@@ -19,6 +19,8 @@ class TensorSource {
   virtual std::vector<std::string> Names() const = 0;  // sorted
   // The file that holds (or would have to hold) the tensor, for messages.
   virtual std::string FileOf(std::string_view name) const = 0;
+  // What its file calls a tensor that there is, for messages.
+  virtual std::string NameInFile(std::string_view name) const { return std::string(name); }
   // The tensor's bytes will not be read again soon (it was repacked): gives its file pages back to the system. A tensor
   // that its file has in another order or type may have been copied: views of the copy end here.
   virtual void ReleasePages(std::string_view name) const = 0;

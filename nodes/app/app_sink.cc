@@ -5,6 +5,8 @@
 // Hands what comes to the AppSink that the program lends under this name: packets and errors, in order.
 #include "nodes/app/app_sink.h"
 
+#include <algorithm>
+
 #include "graph/node/registry.h"
 #include "kernels/core/error.h"
 #include "nodes/app/app_ports.h"
@@ -15,7 +17,10 @@ PopResult AppSinkQueue::Pop(graph::Packet* packet, std::chrono::nanoseconds time
   graph::Waker waker;
   {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait_for(lock, timeout, [this] { return !packets_.empty() || ended_; })) return PopResult::kTimeout;
+    constexpr std::chrono::nanoseconds kForEver =
+        std::chrono::hours(24 * 365 * 100);  // a clock can still be added to it
+    if (!changed_.wait_for(lock, std::min(timeout, kForEver), [this] { return !packets_.empty() || ended_; }))
+      return PopResult::kTimeout;
     if (packets_.empty()) return PopResult::kEnded;
     *packet = std::move(packets_.front());
     packets_.pop_front();

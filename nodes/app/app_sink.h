@@ -95,8 +95,8 @@ class AppSink {
                                                 on_arrival(Arrival<T>(std::move(packet)));
                                               })) {}
 
-  // The next packet, waiting up to `timeout` for it. What came before the graph's end, or its cancel, can be had after
-  // it. kEnded too where the graph was never started and is gone.
+  // The next packet, waiting up to `timeout` for it, with nanoseconds::max() as long as it takes. What came before the
+  // graph's end, or its cancel, can be had after it. kEnded too where the graph was never started and is gone.
   PopResult Pop(Arrival<T>* arrival, std::chrono::nanoseconds timeout) {
     graph::Packet packet;
     const PopResult result = queue_->Pop(&packet, timeout);

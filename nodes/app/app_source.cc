@@ -27,8 +27,20 @@ void AppSourceQueue::WakeNode() {
 }
 
 void AppSourceQueue::Close() {
+  bool tell = false;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    tell = std::exchange(refused_, false);
+    WakeNode();
+  }
+  if (tell && on_room_) on_room_();
+}
+
+void AppSourceQueue::Leave() {
   const std::lock_guard lock(mutex_);
   closed_ = true;
+  refused_ = false;
   WakeNode();
 }
 
@@ -87,13 +99,23 @@ void AppSourceQueue::AddAtWork(graph::Time time, const graph::ItemRef& item) {
 void AppSourceQueue::End() {
   std::deque<Entry> entries;
   graph::Waker waker;
+  bool tell = false;
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    num_dropped_ += static_cast<int64_t>(entries_.size());
     entries.swap(entries_);
     waker = std::exchange(waker_, {});
+    tell = std::exchange(refused_, false);
   }
   // Outside the lock: payloads call their release functions.
+  entries.clear();
+  if (tell && on_room_) on_room_();
+}
+
+int64_t AppSourceQueue::num_dropped() const {
+  const std::lock_guard lock(mutex_);
+  return num_dropped_;
 }
 
 namespace {
@@ -128,6 +150,8 @@ class AppSourceNode : public graph::Node {
     return graph::Process::kHaveOutput;
   }
 
+  // Nothing new is taken; what was accepted goes through.
+  void Interrupt() override { queue_->Close(); }
   void Close() override { queue_->End(); }
 
  private:
@@ -150,6 +174,7 @@ void RegisterAppSource(graph::Registry* registry) {
                                   .min = 1}
                      .Default("8")},
       .source = graph::SourceKind::kBatch,
+      .drains = true,
   };
   registry->Register({.contract = std::move(contract),
                       .make =

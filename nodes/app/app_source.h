@@ -50,7 +50,10 @@ class AppSourceQueue {
     return result;
   }
   void Close();
+  // Nobody will call Push any more, nor wait for room.
+  void Leave();
   bool Cancel(graph::Time time);
+  int64_t num_dropped() const;
 
   // The node's side. Throws ArgumentError where another node has it.
   void Claim(size_t capacity);
@@ -70,13 +73,14 @@ class AppSourceQueue {
   const graph::PayloadType& type_;
   const std::function<void()> on_room_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   size_t capacity_ = 0;  // before Claim
   bool claimed_ = false;
   bool closed_ = false;   // by the program
   bool ended_ = false;    // by the graph
   bool refused_ = false;  // a push since there was room last
   int64_t num_accepted_ = 0;
+  int64_t num_dropped_ = 0;
   std::deque<Entry> entries_;
   std::deque<std::pair<graph::Time, std::weak_ptr<const graph::Item>>> at_work_;
   graph::Waker waker_;  // while the node waits
@@ -87,7 +91,8 @@ class AppSourceQueue {
 template <class T>
 class AppSource {
  public:
-  // Where on_room is given: called on a worker, once after a refused push, when the next one would be accepted. Short.
+  // Where on_room is given: called once after a refused push, when another answer than kFull is to be had: the next one
+  // would be accepted, or is refused for good (kClosed). On a worker, or in Close. Short; must not throw.
   explicit AppSource(std::string name, std::function<void()> on_room = {})
       : queue_(std::make_shared<AppSourceQueue>(std::move(name), graph::kPayloadType<T>, std::move(on_room))) {}
 
@@ -99,18 +104,21 @@ class AppSource {
     if (time.is_special()) throw std::logic_error("AppSource::Push at the time '" + time.ToString() + "'");
     return queue_->Push([&] { return graph::Packet::Make<T>(std::move(payload), time); }, std::move(item));
   }
-  // Nothing will be pushed any more: what waits goes out, then the node's output ends.
+  // Nothing will be pushed any more: what waits goes out, then the node's output ends. A drain of the graph does the
+  // same.
   void Close() { queue_->Close(); }
   // Cancels what was pushed at `time`: it becomes an error ("cancelled") at the far end, as soon as the node that has
   // it looks. False where nothing of that time waits or is at work.
   bool Cancel(graph::Time time) { return queue_->Cancel(time); }
+  // How much was accepted, and still waited when the graph was cancelled or failed.
+  int64_t num_dropped() const { return queue_->num_dropped(); }
 
   const std::shared_ptr<AppSourceQueue>& queue() const { return queue_; }
 
  private:
   std::shared_ptr<AppSourceQueue> queue_;
   // Of the copies alone, as the node has the queue too.
-  std::shared_ptr<void> closing_{nullptr, [queue = queue_](void*) { queue->Close(); }};
+  std::shared_ptr<void> closing_{nullptr, [queue = queue_](void*) { queue->Leave(); }};
 };
 
 }  // namespace percept::nodes

@@ -2,24 +2,21 @@
 #include "nodes/batch/batch.h"
 
 #include <algorithm>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 #include "kernels/core/error.h"
-#include "nodes/batch/batch_inputs.h"
-#include "nodes/file_uses.h"
-#include "nodes/sink/text_file.h"
+#include "nodes/batch/written_files.h"
 
 namespace percept::nodes {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kCopyBytes = 1 << 20;
 constexpr const char* kRowsSuffix = ".rows";
+constexpr const char* kJournalFlag = "--journal";
 
 bool IsSink(const graph::CheckedGraph& graph, const std::string& name) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const graph::CheckedNode& node) {
@@ -27,16 +24,26 @@ bool IsSink(const graph::CheckedGraph& graph, const std::string& name) {
   });
 }
 
+void RefuseUsed(const FileUses& uses, const fs::path& file, const std::string& flag) {
+  if (const std::string use = uses.UseOf(file); !use.empty()) {
+    throw ArgumentError(flag + " " + file.string() + " is " + use);
+  }
+}
+
 }  // namespace
 
 class Batch::Commits : public graph::CommitSink {
  public:
-  Commits(Journal& journal, int64_t id) : journal_(journal), id_(id) {}
-  void OnChunk(const graph::ChunkCommit& commit) override { journal_.Commit(id_, commit); }
+  Commits(Journal& journal, int64_t id, std::vector<PlannedOutput> outputs)
+      : journal_(journal), id_(id), outputs_(std::move(outputs)) {}
+  void OnChunk(const graph::ChunkCommit& commit) override {
+    journal_.Commit(id_, commit, MarkWritten(outputs_, commit.positions));
+  }
 
  private:
   Journal& journal_;
   const int64_t id_;
+  const std::vector<PlannedOutput> outputs_;
 };
 
 Batch::Batch(BatchOptions options, Runtime& runtime)
@@ -44,7 +51,8 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
       runtime_(runtime),
       plan_(graph::ParsePipeline(options_.pipeline_text, options_.pipeline_name), options_.arguments,
             runtime.registry(), options_.merge.empty() ? fs::path() : fs::path(options_.journal) += kRowsSuffix),
-      inputs_(FindInputs()) {
+      found_(FindInputs()),
+      inputs_(found_.inputs) {
   if (inputs_.empty()) {
     throw ArgumentError("no inputs");
   }
@@ -62,8 +70,17 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
   if (!options_.merge.empty()) {
     merged_node_ = plan_.MergedNode(first, options_.merge_node);
   }
+  const JournalKey key = MakeKey(first);
+  had_journal_ = fs::exists(options_.journal);
+  if (had_journal_) {
+    RefuseUsed(FilesRead(), options_.journal, kJournalFlag);
+    OpenJournal(key);
+    LeaveOutWritten();
+  }
   CheckFiles();
-  OpenJournal(MakeKey(first));
+  if (journal_ == nullptr) {
+    OpenJournal(key);
+  }
   const Journal::Counts counts = journal_->counts();
   if (options_.retry_failed || static_cast<size_t>(counts.done + counts.failed) < inputs_.size()) {
     // Opens the model, if nothing else: what is wrong with it is no fault of the first input.
@@ -73,7 +90,7 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
 
 Batch::~Batch() = default;
 
-std::vector<BatchInput> Batch::FindInputs() {
+FoundInputs Batch::FindInputs() const {
   FileUses own;
   const fs::path& journal = options_.journal;
   std::vector<fs::path> files = {options_.list,
@@ -90,24 +107,49 @@ std::vector<BatchInput> Batch::FindInputs() {
       own.Add(file, "the batch's own");
     }
   }
-  return nodes::FindInputs(options_.inputs, own, &plan_, &left_out_);
+  return nodes::FindInputs(options_.inputs, own);
 }
 
-void Batch::CheckFiles() {
+void Batch::LeaveOutWritten() {
+  std::set<std::string> candidates, written;  // by FileKey
+  for (const std::string& name : found_.in_folders) {
+    candidates.insert(FileKey(name));
+  }
+  for (const BatchInput& input : journal_->Inputs()) {
+    for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
+      const std::string key = FileKey(output.file);
+      if (candidates.count(key) != 0 && IsAsWritten(*journal_->Find(input), output)) {
+        written.insert(key);
+      }
+    }
+  }
+  std::erase_if(inputs_, [&](const BatchInput& input) {
+    return found_.in_folders.count(input.name) != 0 && written.count(FileKey(input.name)) != 0 &&
+           !journal_->Find(input);
+  });
+  if (inputs_.empty()) {
+    throw ArgumentError("no inputs but what this batch wrote");
+  }
+}
+
+FileUses Batch::FilesRead() {
   FileUses uses;
   uses.Add(options_.pipeline_name, "the pipeline");
   if (!options_.list.empty()) {
     uses.Add(options_.list, "the list of inputs");
   }
-  uses.Add(runtime_.options().default_model, "the model");
+  AddModelFiles(runtime_.default_files(), &uses);
   plan_.AddReads(inputs_, &uses);
+  return uses;
+}
+
+void Batch::CheckFiles() {
+  FileUses uses = FilesRead();
   const auto write = [&](const fs::path& file, const std::string& flag, const std::string& use) {
-    if (const std::string other = uses.UseOf(file); !other.empty()) {
-      throw ArgumentError(flag + " " + file.string() + " is " + other);
-    }
+    RefuseUsed(uses, file, flag);
     uses.Add(file, use);
   };
-  write(options_.journal, "--journal", "the journal");
+  write(options_.journal, kJournalFlag, "the journal");
   for (const char* suffix : {"-wal", "-shm"}) {
     write(fs::path(options_.journal) += suffix, "--journal's", "a part of the journal");
   }
@@ -139,6 +181,7 @@ JournalKey Batch::MakeKey(const graph::CheckedGraph& first) const {
   for (const ModelFiles& files : models) {
     model_facts += HashModel(files.model);
     model_facts += files.mmproj.empty() ? "" : HashModel(files.mmproj);
+    model_facts += files.drafter.empty() ? "" : HashModel(files.drafter);
   }
   return {options_.pipeline_name, HashText(facts), model_facts.empty() ? "" : HashText(model_facts)};
 }
@@ -149,7 +192,7 @@ void Batch::OpenJournal(const JournalKey& key) {
   } catch (const Error& error) {
     throw ArgumentError(error.what());  // nothing was begun
   }
-  for (const std::string& name : left_out_) {
+  for (const std::string& name : found_.left_out) {
     if (journal_->Find({name})) {
       throw ArgumentError(name + " is an input of the earlier run: it cannot be written, or read as something else");
     }
@@ -176,7 +219,11 @@ BatchReport Batch::Run() {
   }
   FillReport();
   if (!options_.merge.empty() && report_.num_left == 0) {
-    Merge();
+    try {
+      Merge();
+    } catch (const Error& error) {
+      StopWith(error.what());
+    }
   }
   return report_;
 }
@@ -200,12 +247,8 @@ void Batch::Note(std::vector<std::string>* names, const BatchInput& input) {
   names->push_back(input.name);
 }
 
-Batch::Begin Batch::HowToBegin(const BatchInput& input, const FileMark& now, const std::optional<JournalEntry>& entry) {
-  if (!entry) {
-    return Begin::kAnew;
-  }
-  if (!entry->mark.Matches(now)) {
-    Note(&report_.changed, input);
+Batch::Begin Batch::HowToBegin(const FileMark& now, const std::optional<JournalEntry>& entry) const {
+  if (!entry || !entry->mark.Matches(now)) {
     return Begin::kAnew;
   }
   switch (entry->state) {
@@ -225,13 +268,16 @@ void Batch::RunInput(const BatchInput& input) {
   const std::optional<JournalEntry> entry = journal_->Find(input);
   const bool is_done = entry && entry->state == JournalState::kDone;
   // What is done and can be read no more stays done: read anew, its output would be lost.
-  Begin begin = is_done && !unreadable.empty() ? Begin::kNot : HowToBegin(input, now, entry);
+  Begin begin = is_done && !unreadable.empty() ? Begin::kNot : HowToBegin(now, entry);
   if (begin == Begin::kNot && is_done) {
     const std::lock_guard lock(mutex_);
     ++report_.num_done_before;
   }
-  if (begin != Begin::kNot) {
+  if (begin != Begin::kNot && (!entry || !KeepsOthers(input, *entry))) {
     const graph::CheckedGraph checked = plan_.Graph(input);
+    if (entry && !entry->mark.Matches(now)) {
+      Note(&report_.changed, input);
+    }
     if (begin == Begin::kResumed && plan_.HasLostRows(checked, entry->resume.positions)) {
       Note(&report_.started_over, input);
       begin = Begin::kAnew;
@@ -241,7 +287,7 @@ void Batch::RunInput(const BatchInput& input) {
       options.resume = entry->resume;
     }
     const int64_t id = begin == Begin::kResumed ? entry->id : journal_->Start(input, now);
-    Commits commits(*journal_, id);
+    Commits commits(*journal_, id, plan_.Outputs(checked));
     options.commits = &commits;
     if (options_.log) options.log = [&](const graph::RunNote& note) { options_.log(input.name, note); };
     if (options_.errors) options.errors = [&](const graph::ErrorPayload& error) { options_.errors(input.name, error); };
@@ -253,21 +299,29 @@ void Batch::RunInput(const BatchInput& input) {
   CountThrough(input);
 }
 
+bool Batch::KeepsOthers(const BatchInput& input, const JournalEntry& entry) {
+  for (const PlannedOutput& output : plan_.Outputs(plan_.Graph(input))) {
+    if (output.file.empty() || IsAsWritten(entry, output)) {
+      continue;
+    }
+    const std::string reason = output.file.string() +
+                               ": is not what this batch wrote there, and is kept: move it away, and go on with "
+                               "--retry-failed";
+    const std::vector<graph::ErrorPayload> known = journal_->Failures(entry.id);
+    const auto is_it = [&](const graph::ErrorPayload& error) { return error.reason == reason; };
+    if (std::none_of(known.begin(), known.end(), is_it)) {
+      journal_->Fail(entry.id, {graph::ErrorKind::kNode, input.name, reason, output.node});
+    }
+    return true;
+  }
+  return false;
+}
+
 // Its own source says so too, with an error record at its place, unless no node reads it.
 void Batch::FailUnreadable(const BatchInput& input, const std::string& reason) {
   const std::optional<JournalEntry> entry = journal_->Find(input);
   if (entry->state == JournalState::kDone) {
     journal_->Fail(entry->id, {graph::ErrorKind::kBadInput, input.name, reason, ""});
-  }
-}
-
-void Batch::CountThrough(const BatchInput& input) {
-  const bool has_failed = journal_->Find(input)->state == JournalState::kFailed;
-  const std::lock_guard lock(mutex_);
-  ++num_through_;
-  num_failed_ += has_failed ? 1 : 0;
-  if (options_.on_through) {
-    options_.on_through(num_through_, num_failed_);
   }
 }
 
@@ -308,15 +362,6 @@ void Batch::TakeResult(const graph::CheckedGraph& checked, const graph::RunResul
   }
 }
 
-void Batch::CountDrops(const graph::RunResult& result) {
-  const std::lock_guard lock(mutex_);
-  for (const graph::EdgeCounts& counts : result.edges) {
-    for (const auto& [reason, num] : counts.drops) {
-      report_.drops[counts.edge + " (" + reason + ")"] += num;
-    }
-  }
-}
-
 void Batch::CutOutputs(const graph::CheckedGraph& checked, const BatchInput& input) {
   const std::optional<JournalEntry> entry = journal_->Find(input);
   for (const PlannedOutput& output : plan_.Outputs(checked)) {
@@ -341,48 +386,6 @@ void Batch::Cancel() {
   is_cancelled_ = true;
   for (graph::Graph* graph : running_) {
     graph->Cancel();
-  }
-}
-
-void Batch::Merge() {
-  graph::ParamValues params;
-  params.Set("path", options_.merge.string(), {});
-  TextFile merged(params, runtime_);
-  merged.Open(std::nullopt);
-  std::string bytes(kCopyBytes, '\0');
-  for (const BatchInput& input : inputs_) {
-    const std::optional<JournalEntry> entry = journal_->Find(input);
-    for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
-      if (output.node != merged_node_) {
-        continue;
-      }
-      std::ifstream rows(output.file, std::ios::binary);
-      const auto position = entry->resume.positions.find(output.node);
-      int64_t left = position == entry->resume.positions.end() ? 0 : position->second;
-      while (left > 0) {
-        rows.read(bytes.data(), std::min<int64_t>(left, kCopyBytes));
-        if (rows.gcount() == 0) {
-          throw Error(output.file.string() + ": the rows of " + input.name + " are not there any more");
-        }
-        merged.Write(std::string_view(bytes).substr(0, static_cast<size_t>(rows.gcount())));
-        left -= rows.gcount();
-      }
-    }
-  }
-  merged.Finish();
-}
-
-void Batch::FillReport() {
-  report_.num_inputs = inputs_.size();
-  for (const BatchInput& input : inputs_) {
-    const std::optional<JournalEntry> entry = journal_->Find(input);
-    if (!entry || entry->state == JournalState::kStarted) {
-      ++report_.num_left;
-    } else if (entry->state == JournalState::kDone) {
-      ++report_.num_done;
-    } else {
-      report_.failed.push_back({input.name, journal_->Failures(entry->id)});
-    }
   }
 }
 

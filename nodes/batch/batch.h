@@ -14,8 +14,10 @@
 #include "graph/config/pipeline.h"
 #include "graph/run/cut_points.h"
 #include "graph/run/graph.h"
+#include "nodes/batch/batch_inputs.h"
 #include "nodes/batch/batch_plan.h"
 #include "nodes/batch/journal.h"
+#include "nodes/file_uses.h"
 #include "nodes/runtime.h"
 
 namespace percept::nodes {
@@ -25,8 +27,8 @@ struct BatchOptions {
   std::string pipeline_name;  // its file
   // Of the pipeline's parameters but `input`. The texts may use ${input.stem}, ${input.dir} and ${input.page}.
   graph::Arguments arguments;
-  // Files; a folder stands for those in it and below, but what the batch itself reads or, with `resume`, wrote before;
-  // what else the pipeline takes.
+  // Files; a folder stands for those in it and below, but what the batch itself reads or, as the journal tells, wrote
+  // before; what else the pipeline takes.
   std::vector<std::string> inputs;
   // Files of the caller's own, "": none: where the inputs were named, and one to write when the batch is over. Nothing
   // else is written there.
@@ -61,7 +63,7 @@ struct BatchReport {
   std::vector<std::string> changed;       // read anew because they are not what they were
   std::vector<std::string> started_over;  // begun, and read anew because less stands in an output than was committed
   std::map<std::string, uint64_t> drops;  // packets that edges dropped in this run, by "EDGE (reason)"
-  std::string stop_reason;                // of an error that ended the batch; "" where none did
+  std::string stop_reason;                // of an error that ended the batch or the merging; "" where none did
 };
 
 // One graph per input on one Runtime, several at once. What is finished stands in a journal, chunk by chunk, so that a
@@ -78,8 +80,12 @@ class Batch {
   // As graph::WhyUncut: why an input that was interrupted starts over, "" where it goes on from its last chunk.
   const std::string& why_uncut() const { return why_uncut_; }
   size_t num_inputs() const { return inputs_.size(); }
+  // There was a journal to go on from, or to be refused.
+  bool had_journal() const { return had_journal_; }
+  // What in the folders was left out, by name, and why.
+  const std::vector<std::string>& warnings() const { return found_.warnings; }
 
-  // Until all is done, or Stop or Cancel was called. Once. Throws Error where the merged file cannot be written.
+  // Until all is done, or Stop or Cancel was called. Once.
   BatchReport Run();
   // Begins no further input; those under way are finished. Any thread.
   void Stop() { stopping_.store(true); }
@@ -90,14 +96,19 @@ class Batch {
   class Commits;
   enum class Begin { kNot, kAnew, kResumed };
 
-  std::vector<BatchInput> FindInputs();
+  FoundInputs FindInputs() const;
+  // Files found in folders are no inputs where the journal says that this batch wrote them.
+  void LeaveOutWritten();
+  FileUses FilesRead();
   // Refuses what would write over a file that the batch reads, or that another part of it writes.
   void CheckFiles();
   JournalKey MakeKey(const graph::CheckedGraph& first) const;
   void OpenJournal(const JournalKey& key);
   void Work();
   void RunInput(const BatchInput& input);
-  Begin HowToBegin(const BatchInput& input, const FileMark& now, const std::optional<JournalEntry>& entry);
+  // Something else stands where the input would write anew: then it goes into quarantine.
+  bool KeepsOthers(const BatchInput& input, const JournalEntry& entry);
+  Begin HowToBegin(const FileMark& now, const std::optional<JournalEntry>& entry) const;
   void FailUnreadable(const BatchInput& input, const std::string& reason);
   void Note(std::vector<std::string>* names, const BatchInput& input);
   graph::RunResult RunGraph(const graph::CheckedGraph& checked, graph::GraphOptions options);
@@ -113,10 +124,11 @@ class Batch {
   const BatchOptions options_;
   Runtime& runtime_;
   BatchPlan plan_;
-  std::vector<std::string> left_out_;  // files in folders that are no inputs, but the batch's own
+  const FoundInputs found_;
   std::vector<BatchInput> inputs_;
   std::string merged_node_, why_uncut_;
   std::unique_ptr<Journal> journal_;
+  bool had_journal_ = false;
   std::atomic<bool> stopping_{false};
   std::atomic<size_t> next_input_{0};
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -16,8 +16,26 @@ namespace fs = std::filesystem;
 
 bool IsHidden(const fs::path& path) { return path.filename().native().starts_with("."); }
 
+// Why what stands in a folder can be no input; "" for a regular file and for what cannot be looked at.
+std::string WhyNoInput(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  switch (entry.status(ignored).type()) {
+    case fs::file_type::directory:
+      return "is a link to a folder, which is not followed";
+    case fs::file_type::fifo:
+      return "is a pipe, not a file";
+    case fs::file_type::socket:
+      return "is a socket, not a file";
+    case fs::file_type::block:
+    case fs::file_type::character:
+      return "is a device, not a file";
+    default:
+      return "";
+  }
+}
+
 // The files in a folder and below, by name; hidden ones left out, and those in `own`.
-std::vector<std::string> FilesBelow(const std::string& top, const FileUses& own, std::vector<std::string>* left_out) {
+std::vector<std::string> FilesBelow(const std::string& top, const FileUses& own, FoundInputs* found) {
   std::vector<std::string> files;
   std::vector<fs::path> folders = {top};
   while (!folders.empty()) {
@@ -30,10 +48,12 @@ std::vector<std::string> FilesBelow(const std::string& top, const FileUses& own,
         continue;
       }
       if (!own.UseOf(entry->path()).empty()) {
-        left_out->push_back(entry->path().string());
+        found->left_out.push_back(entry->path().string());
       } else if (fs::is_directory(entry->symlink_status(ignored))) {
         folders.push_back(entry->path());
-      } else if (entry->is_regular_file(ignored)) {
+      } else if (const std::string reason = WhyNoInput(*entry); !reason.empty()) {
+        found->warnings.push_back(entry->path().string() + ": left out: " + reason);
+      } else {
         files.push_back(entry->path().string());
       }
     }
@@ -47,26 +67,31 @@ std::vector<std::string> FilesBelow(const std::string& top, const FileUses& own,
 
 }  // namespace
 
-std::vector<BatchInput> FindInputs(const std::vector<std::string>& names, const FileUses& own, BatchPlan* plan,
-                                   std::vector<std::string>* left_out) {
-  std::vector<BatchInput> inputs;
-  std::set<std::string> found;
-  bool any_folder = false;
+FoundInputs FindInputs(const std::vector<std::string>& names, const FileUses& own) {
+  FoundInputs found;
+  std::map<fs::path, std::string> known;  // of a file its place, else the name itself
   for (const std::string& name : names) {
     if (name == "-") {
       throw ArgumentError("standard input cannot be an input of a batch: it cannot be read again");
     }
     std::error_code ignored;
     const bool is_folder = fs::is_directory(name, ignored);
-    any_folder = any_folder || is_folder;
-    for (const std::string& file : is_folder ? FilesBelow(name, own, left_out) : std::vector<std::string>{name}) {
-      if (!found.insert(file).second) {
-        throw ArgumentError("the input " + file + " is given twice");
+    for (const std::string& file : is_folder ? FilesBelow(name, own, &found) : std::vector<std::string>{name}) {
+      const bool is_file = fs::exists(file, ignored);
+      const auto [first, is_new] =
+          known.emplace(is_file ? fs::absolute(file).lexically_normal() : fs::path(file), file);
+      if (!is_new) {
+        throw ArgumentError(first->second == file
+                                ? "the input " + file + " is given twice"
+                                : "the inputs " + first->second + " and " + file + " are the same file, given twice");
       }
-      inputs.push_back({file});
+      found.inputs.push_back({file});
+      if (is_folder) {
+        found.in_folders.insert(file);
+      }
     }
   }
-  return any_folder ? plan->WithoutOutputs(inputs) : inputs;
+  return found;
 }
 
 std::string MarkInput(const BatchInput& input, bool must_be_there, bool hash_whole, FileMark* mark) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -19,6 +18,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* kInput = "input";
 constexpr size_t kRowsNameDigits = 16;
+constexpr const char* kInputUse = "the input ";
+constexpr const char* kWriteElsewhere =
+    ": write to another folder or under another name, or, where an earlier run wrote it, go on with that run's journal "
+    "by --resume";
 
 // Texts given for a run stand for the pipeline's defaults, which may refer to other parameters.
 void MakeDefault(graph::ParamDecl* decl, const std::vector<std::string>& texts) {
@@ -135,7 +138,7 @@ bool BatchPlan::inputs_are_files() const {
 
 void BatchPlan::AddReads(const std::vector<BatchInput>& inputs, FileUses* uses) {
   for (const BatchInput& input : inputs) {
-    uses->Add(input.name, "the input " + input.name);
+    uses->Add(input.name, kInputUse + input.name);
   }
   for (const BatchInput& input : inputs) {
     for (const NodeFile& read : FilesOf(input).read) {
@@ -152,7 +155,8 @@ void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUs
   for (const BatchInput& input : inputs) {
     for (const PlannedOutput& output : FilesOf(input).outputs) {
       if (const std::string use = uses.UseOf(output.file); !use.empty()) {
-        throw ArgumentError("the input " + input.name + " would write " + output.file.string() + ", which is " + use);
+        throw ArgumentError("the input " + input.name + " would write " + output.file.string() + ", which is " + use +
+                            (use.starts_with(kInputUse) ? kWriteElsewhere : ""));
       }
       const std::string key = FileKey(output.file);
       const auto [found, is_first] = writers.emplace(key, Writer{input.name, output.node});
@@ -168,26 +172,6 @@ void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUs
                           output.file.string() + ": name it after ${input.stem} or ${input.dir}");
     }
   }
-}
-
-std::vector<BatchInput> BatchPlan::WithoutOutputs(const std::vector<BatchInput>& inputs) {
-  std::map<std::string, std::set<std::string>> writers;  // by FileKey
-  for (const BatchInput& input : inputs) {
-    for (const PlannedOutput& output : FilesOf(input).outputs) {
-      writers[FileKey(output.file)].insert(input.name);
-    }
-  }
-  std::vector<BatchInput> kept;
-  for (const BatchInput& input : inputs) {
-    const std::string key = FileKey(input.name);
-    const auto written = writers.find(key);
-    const bool by_another = written != writers.end() && !key.empty() &&
-                            (written->second.size() > 1 || written->second.count(input.name) == 0);
-    if (!by_another) {
-      kept.push_back(input);
-    }
-  }
-  return kept;
 }
 
 }  // namespace percept::nodes

@@ -51,8 +51,6 @@ class BatchPlan {
   // Throws ArgumentError where two inputs would write one file, or one would write a file that has a use; or
   // DefinitionError.
   void CheckOutputs(const std::vector<BatchInput>& inputs, const FileUses& uses);
-  // Without those that are outputs of another one: for inputs that were found in folders.
-  std::vector<BatchInput> WithoutOutputs(const std::vector<BatchInput>& inputs);
 
  private:
   void KeepRows(const BatchInput& input, graph::CheckedNode* sink) const;

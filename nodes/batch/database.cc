@@ -132,7 +132,7 @@ Transaction::~Transaction() {
   }
   try {
     database_.Run("ROLLBACK");
-  } catch (const Error&) {
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
     // SQLite has rolled back by itself; the first fault is the one to tell.
   }
 }

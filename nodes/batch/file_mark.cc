@@ -73,6 +73,13 @@ class OpenFile {
   const int descriptor_;
 };
 
+std::string HashEnds(const OpenFile& file, int64_t size) {
+  Hash ends;
+  file.AddTo(&ends, 0, std::min(size, kEndBytes));
+  file.AddTo(&ends, std::max<int64_t>(size - kEndBytes, 0), std::min(size, kEndBytes));
+  return ends.Digits();
+}
+
 }  // namespace
 
 bool FileMark::Matches(const FileMark& now) const {
@@ -91,16 +98,21 @@ FileMark MarkFile(const fs::path& file, bool hash_whole) {
   mark.size = status.st_size;
   mark.modified_ns = int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec;
   const OpenFile open_file(file);
-  Hash ends;
-  open_file.AddTo(&ends, 0, std::min(mark.size, kEndBytes));
-  open_file.AddTo(&ends, std::max<int64_t>(mark.size - kEndBytes, 0), std::min(mark.size, kEndBytes));
-  mark.ends_hash = ends.Digits();
+  mark.ends_hash = HashEnds(open_file, mark.size);
   if (hash_whole) {
     Hash whole;
     open_file.AddTo(&whole, 0, mark.size);
     mark.whole_hash = whole.Digits();
   }
   return mark;
+}
+
+std::string HashStart(const fs::path& file, int64_t size) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size < size) {
+    return "";
+  }
+  return HashEnds(OpenFile(file), size);
 }
 
 std::string WhyUnreadable(const fs::path& file) {

@@ -22,6 +22,10 @@ struct FileMark {
 // Throws Error where the file is there but cannot be read.
 FileMark MarkFile(const std::filesystem::path& file, bool hash_whole);
 
+// Of the first and the last 64 KiB of a file's first `size` bytes; "" where it has fewer, or is no regular file. Throws
+// Error where it is there but cannot be read.
+std::string HashStart(const std::filesystem::path& file, int64_t size);
+
 // "cannot be read: No such file or directory"; "" where this process may open it.
 std::string WhyUnreadable(const std::filesystem::path& file);
 

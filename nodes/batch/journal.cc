@@ -11,7 +11,7 @@ namespace percept::nodes {
 namespace {
 
 constexpr int64_t kApplicationId = 0x50435054;  // "PCPT"
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 
 constexpr const char* kTables = R"sql(
   CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,7 +21,8 @@ constexpr const char* kTables = R"sql(
     chunk TEXT NOT NULL DEFAULT '', end_ns INTEGER, epoch INTEGER NOT NULL DEFAULT 0,
     num_chunks INTEGER NOT NULL DEFAULT 0, UNIQUE (name, page));
   CREATE TABLE positions (
-    input INTEGER NOT NULL, node TEXT NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (input, node)) WITHOUT ROWID;
+    input INTEGER NOT NULL, node TEXT NOT NULL, position INTEGER NOT NULL, file BLOB NOT NULL, hash TEXT NOT NULL,
+    PRIMARY KEY (input, node)) WITHOUT ROWID;
   CREATE TABLE states (
     input INTEGER NOT NULL, node TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (input, node)) WITHOUT ROWID;
   CREATE TABLE failures (
@@ -135,8 +136,24 @@ std::optional<JournalEntry> Journal::Find(const BatchInput& input) {
   }
   entry.resume.epoch = row.Int(9);
   entry.resume.positions = ByNode<int64_t>("position", "positions", entry.id);
+  Statement written =
+      database_.Prepare("SELECT node, position, file, hash FROM positions WHERE input = ? AND file <> x''");
+  written.Bind(1, entry.id);
+  while (written.Step()) {
+    entry.written[written.Text(0)] = {written.Text(2), written.Int(1), written.Text(3)};
+  }
   entry.resume.states = ByNode<std::string>("state", "states", entry.id);
   return entry;
+}
+
+std::vector<BatchInput> Journal::Inputs() {
+  const std::lock_guard lock(mutex_);
+  std::vector<BatchInput> inputs;
+  Statement rows = database_.Prepare("SELECT name, page FROM inputs");
+  while (rows.Step()) {
+    inputs.push_back({rows.Text(0), static_cast<int>(rows.Int(1))});
+  }
+  return inputs;
 }
 
 int64_t Journal::Start(const BatchInput& input, const FileMark& mark) {
@@ -171,11 +188,15 @@ void Journal::AddFailure(int64_t id, const graph::ErrorPayload& error) {
       .Step();
 }
 
-void Journal::Commit(int64_t id, const graph::ChunkCommit& commit) {
+void Journal::Commit(int64_t id, const graph::ChunkCommit& commit, const std::map<std::string, WrittenFile>& written) {
   const std::lock_guard lock(mutex_);
   Transaction transaction(database_);
   for (const auto& [node, position] : commit.positions) {
-    database_.Prepare("REPLACE INTO positions VALUES (?, ?, ?)").Bind(1, id).Bind(2, node).Bind(3, position).Step();
+    const auto file = written.find(node);
+    Statement row = database_.Prepare("REPLACE INTO positions VALUES (?, ?, ?, ?, ?)");
+    row.Bind(1, id).Bind(2, node).Bind(3, position);
+    row.BindBytes(4, file == written.end() ? "" : file->second.file.native());
+    row.Bind(5, file == written.end() ? "" : file->second.hash).Step();
   }
   for (const auto& [node, state] : commit.states) {
     database_.Prepare("REPLACE INTO states VALUES (?, ?, ?)").Bind(1, id).Bind(2, node).BindBytes(3, state).Step();

@@ -35,13 +35,21 @@ enum class JournalState : int64_t {
   kFailed = 2,  // in quarantine: some of its items failed, or its graph did
 };
 
+// What a batch wrote, as it stood when it was last committed.
+struct WrittenFile {
+  std::filesystem::path file;
+  int64_t size = 0;
+  std::string hash;  // HashStart of it
+};
+
 // What a journal holds of an input.
 struct JournalEntry {
   int64_t id = 0;
   JournalState state = JournalState::kStarted;
   FileMark mark;
   int64_t num_chunks = 0;
-  graph::ResumePoint resume;  // of its last commit; its key is that chunk's
+  graph::ResumePoint resume;                   // of its last commit; its key is that chunk's
+  std::map<std::string, WrittenFile> written;  // by node, of the same commit; devices and pipes have none
 };
 
 // What a batch has done, in a SQLite file: every call that returns has reached the disk. Held by one process at a time.
@@ -57,10 +65,12 @@ class Journal {
   };
   Counts counts();
   std::optional<JournalEntry> Find(const BatchInput& input);
+  // All that were begun.
+  std::vector<BatchInput> Inputs();
   // The input is begun anew: what was known of it is forgotten. Returns its id.
   int64_t Start(const BatchInput& input, const FileMark& mark);
-  // A chunk is finished, and with the last one the input.
-  void Commit(int64_t id, const graph::ChunkCommit& commit);
+  // A chunk is finished, and with the last one the input. `written`: by node, what stands at the commit's positions.
+  void Commit(int64_t id, const graph::ChunkCommit& commit, const std::map<std::string, WrittenFile>& written = {});
   // The input goes into quarantine.
   void Fail(int64_t id, const graph::ErrorPayload& error);
   // Why an input is in quarantine, in the order in which it was found.

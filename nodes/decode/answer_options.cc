@@ -32,7 +32,11 @@ AnswerOptions ReadAnswerOptions(const graph::ParamValues& params, const Generati
                         .max_tokens = params.Get<int64_t>("max_tokens"),
                         .sampling = SamplingOf(params, generation),
                         .max_repeats = params.Get<int64_t>("max_repeats"),
+                        .priority = static_cast<int>(params.Get<int64_t>("priority")),
                         .form = FormOf(params)};
+  if (params.Has("deadline")) {
+    options.deadline = std::chrono::nanoseconds(params.Get<graph::Duration>("deadline").nanoseconds());
+  }
   if (params.Has("logprobs")) {
     options.top_logprobs = static_cast<int>(params.Get<int64_t>("logprobs"));
   }
@@ -45,7 +49,8 @@ std::vector<graph::ParamDecl> AnswerParams() {
   return {
       {.name = "prompt",
        .type = ParamType::kAny,
-       .doc = "text, which comes after the media; or a list of { text: WORDS } and { image: INPUT }",
+       .doc = "text, which comes after pictures and before sound; or a list of { text: WORDS }, { image: INPUT } and "
+              "{ audio: INPUT }",
        .required = true},
       ParamDecl{.name = "system", .doc = "words of the system turn"}.Default(""),
       ParamDecl{.name = "thinking", .type = ParamType::kBool, .doc = "let the model think first; thoughts are no text"}
@@ -74,6 +79,16 @@ std::vector<graph::ParamDecl> AnswerParams() {
       ParamDecl{
           .name = "seed", .type = ParamType::kInt, .doc = "of what is drawn; each answer starts from it", .min = 0}
           .Default("0"),
+      ParamDecl{.name = "priority",
+                .type = ParamType::kInt,
+                .doc = "answers of a higher one go first where nodes share a model",
+                .min = -1000,
+                .max = 1000}
+          .Default("0"),
+      {.name = "deadline",
+       .type = ParamType::kDuration,
+       .doc = "an answer that is not done so long after its set came fails, and its memory is free",
+       .min = 1e-9},
       {.name = "choices", .doc = "the answer is one of these texts", .is_list = true},
       {.name = "schema", .type = ParamType::kPath, .doc = "a file with a JSON schema: the answer is JSON of this form"},
       {.name = "logprobs",

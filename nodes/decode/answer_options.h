@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -22,7 +23,9 @@ struct AnswerOptions {
   Sampling sampling;
   std::optional<int> top_logprobs;
   int64_t max_repeats = 0;
-  std::shared_ptr<const Automaton> form;  // null: anything
+  int priority = 0;                                  // beside other nodes of the model
+  std::optional<std::chrono::nanoseconds> deadline;  // from the set's arrival
+  std::shared_ptr<const Automaton> form;             // null: anything
 };
 
 // The declarations, `prompt` included; without those of ModelParams.

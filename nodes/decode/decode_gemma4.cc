@@ -2,11 +2,12 @@
 //
 //   say: { type: decode.gemma4, in: see.tokens, prompt: "Read all text in the image.", max_tokens: 512 }
 //
-//   say: { type: decode.gemma4, in: { left: see_a.tokens, right: see_b.tokens },
-//          prompt: [ { image: left }, { image: right }, { text: "What differs?" } ] }
+//   say: { type: decode.gemma4, in: { frame: see.tokens, sound: hear.tokens },
+//          prompt: [ { image: frame }, { text: "What happens?" }, { audio: sound } ] }
 //
 // Answers a prompt about each set of media. Sequences run in the model's engine, several at a time; answers leave in
 // the order of their sets: `delta` piece by piece, `record` once each is finished.
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -80,6 +81,7 @@ class Answer : public SequenceListener {
   graph::Pending pending;
   OutputCollector collector;
   std::vector<PictureFacts> pictures;
+  std::vector<SoundFacts> sounds;
   std::string unsent_text;
   bool text_ended = false;
   graph::ErrorKind error_kind = graph::ErrorKind::kNode;
@@ -139,7 +141,7 @@ class DecodeGemma4 : public graph::Node {
       return answer->Fail(graph::ErrorKind::kNode, "cancelled");
     }
     try {
-      SequenceRequest request = MakeRequest(context.inputs(), &answer->pictures);
+      SequenceRequest request = MakeRequest(context.inputs(), answer.get());
       answer->request = model_.engine().SubmitSequence(std::move(request), answer);
     } catch (const InputError& error) {
       answer->Fail(graph::ErrorKind::kBadInput, error.what());
@@ -154,24 +156,55 @@ class DecodeGemma4 : public graph::Node {
     }
   }
 
-  SequenceRequest MakeRequest(const graph::InputSet& inputs, std::vector<PictureFacts>* pictures) const {
+  static const SoftTokens& MediumOf(const PromptPart& part, const graph::InputSet& inputs) {
+    return inputs.Get(part.port).Get<SoftTokens>();
+  }
+
+  // Where the prompt is plain text, pictures stand before it and sound behind it, as the model cards say.
+  std::vector<PromptPart> PartsOf(const graph::InputSet& inputs) const {
+    std::vector<PromptPart> parts = ParsePrompt(prompt_, inputs.ports());
+    if (!prompt_.is_list()) {
+      std::stable_partition(parts.begin(), parts.end(), [&](const PromptPart& part) {
+        return part.port.empty() || MediumOf(part, inputs).kind != MediaKind::kAudio;
+      });
+    }
+    return parts;
+  }
+
+  static void KeepFacts(const SoftTokens& medium, Answer* answer) {
+    if (medium.kind == MediaKind::kAudio) {
+      answer->sounds.push_back(medium.sound);
+    } else {
+      answer->pictures.push_back(medium.picture);
+    }
+  }
+
+  SequenceRequest MakeRequest(const graph::InputSet& inputs, Answer* answer) const {
     SequenceRequest request;
     request.max_tokens = options_.max_tokens;
     request.sampling = options_.sampling;
     request.top_logprobs = options_.top_logprobs;
     request.max_repeats = options_.max_repeats;
+    request.urgency.priority = options_.priority;
+    if (options_.deadline) {
+      request.urgency.deadline = Urgency::Clock::now() + *options_.deadline;
+    }
     std::vector<ChatPart> content;
     std::vector<MediaItem> media;
-    for (const PromptPart& part : ParsePrompt(prompt_, inputs.ports())) {
+    for (const PromptPart& part : PartsOf(inputs)) {
       if (part.port.empty()) {
         content.emplace_back(part.text);
         continue;
       }
-      const auto& tokens = inputs.Get(part.port).Get<SoftTokens>();
+      const SoftTokens& tokens = MediumOf(part, inputs);
+      if (part.kind && *part.kind != tokens.kind) {
+        throw InputError("the prompt has " + std::string(MediaKindName(*part.kind)) + " where input '" + part.port +
+                         "' brings " + MediaKindName(tokens.kind));
+      }
       content.emplace_back(tokens.kind);
       media.push_back({tokens.kind, {{static_cast<int>(tokens.rows->rows.rows()), 0}}});
       request.media.push_back(tokens.rows);
-      pictures->push_back(tokens.picture);
+      KeepFacts(tokens, answer);
     }
     std::vector<ChatMessage> messages;
     if (!options_.system.empty()) {
@@ -233,7 +266,8 @@ class DecodeGemma4 : public graph::Node {
   }
 
   void SendEnd(graph::NodeContext& context, const Answer::End& end, Answer* answer) const {
-    if (end.finish == FinishReason::kFailed || end.finish == FinishReason::kCancelled) {
+    if (end.finish == FinishReason::kFailed || end.finish == FinishReason::kCancelled ||
+        end.finish == FinishReason::kExpired) {
       context.SendError(answer->error_kind, end.failure, answer->pending);
       return;
     }
@@ -247,14 +281,22 @@ class DecodeGemma4 : public graph::Node {
                                 .mode = model_.mode(),
                                 .sampling = options_.sampling,
                                 .pictures = std::move(answer->pictures),
+                                .sounds = std::move(answer->sounds),
                                 .num_prompt_tokens = end.stats.num_prompt_rows,
+                                .num_reused_tokens = end.stats.num_reused_rows,
                                 .num_output_tokens = end.stats.num_output_tokens,
                                 .finish = end.finish,
                                 .logprobs = WithText(answer->TakeLogprobs()),
+                                .drafts = DraftsOf(end.stats),
                                 .queued_time = end.stats.queued,
                                 .prefill_time = end.stats.first_token,
                                 .decode_time = end.stats.decode};
     context.Send("record", graph::Packet::Make(std::move(record), answer->pending.time()), answer->pending);
+  }
+
+  std::optional<DraftFacts> DraftsOf(const SequenceStats& stats) const {
+    if (!model_.card().drafter) return std::nullopt;
+    return DraftFacts{stats.num_drafted_tokens, stats.num_accepted_tokens};
   }
 
   std::vector<PickedToken> WithText(const std::vector<PickedLogprobs>& logprobs) const {
@@ -285,7 +327,7 @@ class DecodeGemma4 : public graph::Node {
 void RegisterDecodeGemma4(graph::Registry* registry) {
   graph::Contract contract{
       .type = "decode.gemma4",
-      .doc = "Answers a prompt about pictures with a Gemma 4 model.",
+      .doc = "Answers a prompt about pictures and sound with a Gemma 4 model.",
       .example = "say: { type: decode.gemma4, in: see.tokens, prompt: \"Read all text in the image.\" }",
       .dynamic_inputs =
           graph::DynamicInputs{

@@ -10,22 +10,23 @@ namespace {
 
 PromptPart ParsePart(const graph::Value& value, const std::vector<std::string>& input_ports) {
   if (!value.is_map() || value.entries().size() != 1) {
-    throw graph::DefinitionError(value.position(), "a part of a prompt is { text: WORDS } or { image: INPUT }");
+    throw graph::DefinitionError(value.position(),
+                                 "a part of a prompt is { text: WORDS }, { image: INPUT } or { audio: INPUT }");
   }
   const graph::Value::Entry& entry = value.entries().front();
   if (entry.key == "text") {
-    return {entry.value.scalar(), ""};
+    return {.text = entry.value.scalar()};
   }
-  if (entry.key != "image") {
+  if (entry.key != "image" && entry.key != "audio") {
     throw graph::DefinitionError(entry.key_position, "unknown part '" + entry.key + "' of a prompt" +
-                                                         graph::NearestNames(entry.key, {"text", "image"}));
+                                                         graph::NearestNames(entry.key, {"text", "image", "audio"}));
   }
   const std::string& port = entry.value.scalar();
   if (std::find(input_ports.begin(), input_ports.end(), port) == input_ports.end()) {
     throw graph::DefinitionError(entry.value.position(), "the prompt names '" + port + "', which is not an input" +
                                                              graph::NearestNames(port, input_ports));
   }
-  return {"", port};
+  return {.port = port, .kind = entry.key == "image" ? MediaKind::kImage : MediaKind::kAudio};
 }
 
 }  // namespace
@@ -34,9 +35,9 @@ std::vector<PromptPart> ParsePrompt(const graph::Value& prompt, const std::vecto
   std::vector<PromptPart> parts;
   if (!prompt.is_list()) {
     for (const std::string& port : input_ports) {
-      parts.push_back({"", port});
+      parts.push_back({.port = port});
     }
-    parts.push_back({prompt.scalar(), ""});
+    parts.push_back({.text = prompt.scalar()});
     return parts;
   }
   for (const graph::Value& item : prompt.items()) {

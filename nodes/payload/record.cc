@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <variant>
 
+#include "graph/packet/packet_list.h"
 #include "nodes/payload/text.h"
 
 namespace percept::nodes {
@@ -27,6 +28,21 @@ Json PictureJson(const PictureFacts& picture) {
           {"budget", picture.budget},
           {"soft_tokens", picture.num_soft_tokens},
           {"repairs", picture.repairs}};
+}
+
+Json SoundJson(const SoundFacts& sound) {
+  const SoundOrigin& origin = sound.origin;
+  return {{"source", origin.source},
+          {"start_s", origin.start.seconds()},
+          {"seconds", sound.duration.seconds()},
+          {"codec", origin.codec},
+          {"rate_hz", origin.rate_hz},
+          {"channels", origin.channels},
+          {"gaps", origin.num_gaps},
+          {"gap_s", origin.gap_time.seconds()},
+          {"overlaps", origin.num_overlaps},
+          {"lost_packets", origin.num_lost_packets},
+          {"soft_tokens", sound.num_soft_tokens}};
 }
 
 Json SamplingJson(const Sampling& sampling) {
@@ -73,6 +89,13 @@ void AddAnswer(const AnswerFacts& answer, bool with_timing, Json* json) {
     preprocess += picture.preprocess_time;
     encode += picture.encode_time;
   }
+  out["sounds"] = Json::array();
+  for (const SoundFacts& sound : answer.sounds) {
+    out["sounds"].push_back(SoundJson(sound));
+    num_soft_tokens += sound.num_soft_tokens;
+    decode += sound.origin.decode_time;
+    encode += sound.encode_time;
+  }
   out["tokens"] = {
       {"soft", num_soft_tokens}, {"prompt", answer.num_prompt_tokens}, {"output", answer.num_output_tokens}};
   if (!answer.logprobs.empty()) {
@@ -80,6 +103,10 @@ void AddAnswer(const AnswerFacts& answer, bool with_timing, Json* json) {
   }
   if (!with_timing) {
     return;
+  }
+  out["tokens"]["reused"] = answer.num_reused_tokens;
+  if (answer.drafts) {
+    out["drafts"] = {{"drafted", answer.drafts->num_drafted_tokens}, {"accepted", answer.drafts->num_accepted_tokens}};
   }
   out["timing_ms"] = {{"read", Milliseconds(decode)},
                       {"preprocess", Milliseconds(preprocess)},
@@ -98,7 +125,7 @@ Record MakeErrorRecord(const graph::Packet& packet) {
   return record;
 }
 
-std::string RecordLine(const Record& record, bool with_timing) {
+Json RecordJson(const Record& record, bool with_timing) {
   Json json;
   json["item"] = record.item;
   json["timestamp_s"] = record.timestamp.seconds();
@@ -112,18 +139,10 @@ std::string RecordLine(const Record& record, bool with_timing) {
   if (record.answer) {
     AddAnswer(*record.answer, with_timing, &json);
   }
-  return ToLine(json);
+  return json;
 }
 
-}  // namespace
-
-std::string ToJsonLine(const graph::Packet& packet, bool with_timing) {
-  if (packet.is_error()) {
-    return RecordLine(MakeErrorRecord(packet), with_timing);
-  }
-  if (!packet.Is<Text>()) {
-    return RecordLine(packet.Get<Record>(), with_timing);
-  }
+Json TextJson(const graph::Packet& packet) {
   const auto& text = packet.Get<Text>();
   Json json = {{"item", packet.item_label()},
                {"timestamp_s", packet.timestamp().seconds()},
@@ -135,7 +154,34 @@ std::string ToJsonLine(const graph::Packet& packet, bool with_timing) {
     Json& written = json["fields"][name];
     std::visit([&](const auto& value) { written = value; }, field);
   }
-  return ToLine(json);
+  return json;
+}
+
+Json PacketJson(const graph::Packet& packet, bool with_timing) {
+  if (packet.is_error()) {
+    return RecordJson(MakeErrorRecord(packet), with_timing);
+  }
+  if (packet.Is<Text>()) {
+    return TextJson(packet);
+  }
+  if (packet.Is<Record>()) {
+    return RecordJson(packet.Get<Record>(), with_timing);
+  }
+  const auto& list = packet.Get<graph::PacketList>();
+  Json json = {{"timestamp_s", packet.timestamp().seconds()},
+               {"epoch", packet.origin().epoch},
+               {"partial", list.partial},
+               {"items", Json::array()}};
+  for (const graph::Packet& item : list.packets) {
+    json["items"].push_back(PacketJson(item, with_timing));
+  }
+  return json;
+}
+
+}  // namespace
+
+std::string ToJsonLine(const graph::Packet& packet, bool with_timing) {
+  return ToLine(PacketJson(packet, with_timing));
 }
 
 }  // namespace percept::nodes

@@ -11,6 +11,7 @@
 #include "encoders/vision/image.h"
 #include "engine/request.h"
 #include "graph/packet/payload.h"
+#include "nodes/payload/audio_chunk.h"
 
 namespace percept::nodes {
 
@@ -27,11 +28,20 @@ struct PictureFacts {
   std::chrono::nanoseconds encode_time{};  // in the engine, waiting included
 };
 
-// An encoded picture.
+// The same of a clip.
+struct SoundFacts {
+  SoundOrigin origin;
+  graph::Duration duration;
+  int64_t num_soft_tokens = 0;
+  std::chrono::nanoseconds encode_time{};
+};
+
+// An encoded picture or clip.
 struct SoftTokens {
   std::shared_ptr<const percept::SoftTokens> rows;  // never null
   MediaKind kind = MediaKind::kImage;
-  PictureFacts picture;
+  PictureFacts picture = {};  // of a picture
+  SoundFacts sound = {};      // of a clip
 };
 
 }  // namespace percept::nodes

@@ -24,8 +24,12 @@ template <>
 struct percept::graph::PayloadTraits<percept::nodes::Text> {
   static constexpr const char* kName = "Text";
   static size_t Bytes(const percept::nodes::Text& text) {
-    size_t bytes = sizeof(text) + text.text.size() + text.claimed_bytes;
-    for (const auto& [name, value] : text.fields) bytes += name.size() + sizeof(value);
+    constexpr size_t kPlaceInMap = 4 * sizeof(void*);  // beside what stands there
+    size_t bytes = sizeof(text) + HeapBytes(text.text) + text.claimed_bytes;
+    for (const auto& field : text.fields) {
+      const auto* const value = std::get_if<std::string>(&field.second);
+      bytes += kPlaceInMap + sizeof(field) + HeapBytes(field.first) + (value == nullptr ? 0 : HeapBytes(*value));
+    }
     return bytes;
   }
   // "text" is the text itself, unless a value has that name.

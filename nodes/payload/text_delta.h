@@ -17,5 +17,5 @@ struct TextDelta {
 template <>
 struct percept::graph::PayloadTraits<percept::nodes::TextDelta> {
   static constexpr const char* kName = "TextDelta";
-  static size_t Bytes(const percept::nodes::TextDelta& delta) { return sizeof(delta) + delta.text.size(); }
+  static size_t Bytes(const percept::nodes::TextDelta& delta) { return sizeof(delta) + HeapBytes(delta.text); }
 };

@@ -2,7 +2,8 @@
 //
 //   out: { type: sink.jsonl, in: say.record, path: answers.jsonl }
 //
-// Writes one line of JSON per record. An item that failed has a line too: its text is null and `error` says why.
+// Writes one line of JSON per record, or per list of them. An item that failed has a line too: its text is null and
+// `error` says why.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,8 +32,10 @@ class SinkJsonl : public graph::Node {
     return graph::Process::kNeedInput;
   }
 
-  graph::Process Flush(graph::NodeContext& /*context*/) override {
-    file_.Finish();
+  graph::Process Flush(graph::NodeContext& context) override {
+    if (!context.run_failed()) {
+      file_.Finish();
+    }
     return graph::Process::kFinished;
   }
 
@@ -51,7 +54,9 @@ void RegisterSinkJsonl(graph::Registry* registry) {
       .type = "sink.jsonl",
       .doc = "Writes records as lines of JSON, failed items included.",
       .example = "out: { type: sink.jsonl, in: say.record, path: answers.jsonl }",
-      .inputs = {{.name = "record", .types = {"Record", "Text"}, .doc = "finished answers, or texts"}},
+      .inputs = {{.name = "record",
+                  .types = {"Record", "Text", "Record[]", "Text[]"},
+                  .doc = "finished answers, or texts, or lists of them: a line each"}},
       .params = {graph::ParamDecl{.name = "path",
                                   .type = graph::ParamType::kPath,
                                   .doc = "file to replace at the end of a run that does not fail; - is standard output"}

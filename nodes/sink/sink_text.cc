@@ -2,14 +2,15 @@
 //
 //   out: { type: sink.text, in: say.record, path: answers.txt, headers: always }
 //
-// Writes texts, alone or of records, one after the other. With headers each stands under the name of its item; `auto`
-// writes them where the source of a record reads more than one.
+// Writes texts, alone or of records, one after the other, and an empty line behind those of a list. With headers each
+// stands under the name of its item; `auto` writes them where the source of a record reads more than one.
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "graph/node/registry.h"
+#include "graph/packet/packet_list.h"
 #include "nodes/payload/record.h"
 #include "nodes/payload/text.h"
 #include "nodes/runtime.h"
@@ -27,13 +28,15 @@ class SinkText : public graph::Node {
 
   graph::Process Process(graph::NodeContext& context) override {
     if (!context.inputs().empty()) {
-      file_.Write(Lines(context.inputs().Get("record")));
+      Write(context.inputs().Get("record"));
     }
     return graph::Process::kNeedInput;
   }
 
-  graph::Process Flush(graph::NodeContext& /*context*/) override {
-    file_.Finish();
+  graph::Process Flush(graph::NodeContext& context) override {
+    if (!context.run_failed()) {
+      file_.Finish();
+    }
     return graph::Process::kFinished;
   }
 
@@ -41,12 +44,23 @@ class SinkText : public graph::Node {
   int64_t Commit() override { return file_.Commit(); }
 
  private:
+  void Write(const graph::Packet& packet) {
+    if (!packet.Is<graph::PacketList>()) {
+      file_.Write(Lines(packet));
+      return;
+    }
+    for (const graph::Packet& item : packet.Get<graph::PacketList>().packets) {
+      file_.Write(Lines(item));
+    }
+    file_.Write("\n");
+  }
+
   bool WantsHeader(const graph::Packet& packet) const {
     if (headers_ != "auto" || !packet.Is<Record>()) {
       return headers_ == "always";
     }
     const auto& answer = packet.Get<Record>().answer;
-    return answer && !answer->pictures.empty() && answer->pictures.front().num_in_source > 1;
+    return answer && answer->is_one_of_several();
   }
 
   std::string Lines(const graph::Packet& packet) const {
@@ -54,7 +68,7 @@ class SinkText : public graph::Node {
     std::string lines;
     if (WantsHeader(packet)) {
       const std::string& item = is_record ? packet.Get<Record>().item : packet.item_label();
-      lines = (file_.length() > 0 ? "\n==> " : "==> ") + item + " <==\n";
+      lines = (file_.length() > 0 ? "\n==> " : "==> ") + file_.Shown(item) + " <==\n";
     }
     lines += is_record ? packet.Get<Record>().text : packet.Get<Text>().text;
     lines += '\n';
@@ -73,8 +87,8 @@ void RegisterSinkText(graph::Registry* registry) {
       .doc = "Writes the texts of records.",
       .example = "out: { type: sink.text, in: say.record, path: answers.txt }",
       .inputs = {{.name = "record",
-                  .types = {"Record", "Text"},
-                  .doc = "finished answers, or texts; errors are left out"}},
+                  .types = {"Record", "Text", "Record[]", "Text[]"},
+                  .doc = "finished answers, or texts, or lists of them; errors are left out"}},
       .params = {graph::ParamDecl{.name = "path",
                                   .type = graph::ParamType::kPath,
                                   .doc = "file to replace at the end of a run that does not fail; - is standard output"}

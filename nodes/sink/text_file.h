@@ -39,6 +39,8 @@ class TextFile {
   void Open(std::optional<int64_t> committed);
   // Written when it returns, as far as this process is concerned. Throws Error that names the file.
   void Write(std::string_view text);
+  // A name to be written, as where it goes wants it (TextStream::Shown).
+  std::string Shown(const std::string& name) const { return stream_ == nullptr ? name : stream_->Shown(name); }
   // The length so far.
   int64_t length() const { return length_; }
   // Makes it durable and returns the length. Throws Error that names the file.

@@ -4,7 +4,6 @@
 //
 // Reads still pictures: files one by one, "-" from standard input. On the timeline the pictures stand a second apart.
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <memory>
@@ -18,20 +17,20 @@
 #include "nodes/payload/image.h"
 #include "nodes/runtime.h"
 #include "nodes/source/picture_decoder.h"
-#include "nodes/source/pipe_reader.h"
+#include "nodes/source/standard_input.h"
 
 namespace percept::nodes {
 namespace {
 
-constexpr const char* kStandardInput = "-";
-
 class ImageFile : public graph::Node {
  public:
   ImageFile(std::vector<std::string> paths, const Runtime& runtime)
-      : paths_(std::move(paths)), input_(runtime.options().standard_input), limits_(runtime.options().limits) {}
+      : paths_(std::move(paths)),
+        limits_(runtime.options().limits),
+        pipe_(runtime.options().standard_input, limits_.stream_bytes) {}
 
   graph::Process Process(graph::NodeContext& context) override {
-    if (reader_ != nullptr) {
+    if (pipe_.is_open()) {
       return FinishPipe(context);
     }
     if (next_idx_ >= paths_.size()) {
@@ -41,14 +40,10 @@ class ImageFile : public graph::Node {
     const graph::Time time = context.start_time() + graph::Duration::Seconds(static_cast<double>(next_idx_));
     const bool is_pipe = path == kStandardInput;
     const graph::ItemRef item = context.NewItem(is_pipe ? "standard input" : path);
-    if (is_pipe && input_ >= 0) {
-      pending_ = context.Hold(item, time);
-      reader_ = std::make_unique<PipeReader>(input_, static_cast<size_t>(limits_.stream_bytes), context.waker());
-      return graph::Process::kBlocked;
-    }
     try {
       if (is_pipe) {
-        throw InputError("there is no standard input to read");
+        pipe_.Open(context, item, time);
+        return graph::Process::kBlocked;
       }
       const auto start = std::chrono::steady_clock::now();
       Image image = ToImage(DecodePictureFile(path, limits_.picture_pixels), path, start);
@@ -66,9 +61,9 @@ class ImageFile : public graph::Node {
     }
   }
 
-  void Close() override { reader_.reset(); }
+  void Close() override { pipe_.Close(); }
 
-  void Interrupt() override { is_interrupted_ = true; }
+  void Interrupt() override { pipe_.Interrupt(); }
 
  private:
   Image ToImage(DecodedPicture picture, const std::string& source, std::chrono::steady_clock::time_point start) const {
@@ -84,23 +79,18 @@ class ImageFile : public graph::Node {
   }
 
   graph::Process FinishPipe(graph::NodeContext& context) {
-    if (!reader_->done() && is_interrupted_) {
-      pending_.Done();
-      return graph::Process::kFinished;
-    }
-    if (!reader_->done()) {
-      return graph::Process::kBlocked;
+    if (const std::optional<graph::Process> answer = pipe_.Await()) {
+      return *answer;
     }
     try {
-      const std::vector<std::byte> bytes = reader_->TakeBytes();
+      const std::vector<std::byte> bytes = pipe_.TakeBytes();
       const auto start = std::chrono::steady_clock::now();
-      Image image = ToImage(DecodePictureBytes(bytes, limits_.picture_pixels), pending_.item_label(), start);
-      context.Send("image", graph::Packet::Make(std::move(image), pending_.time()), pending_);
+      Image image = ToImage(DecodePictureBytes(bytes, limits_.picture_pixels), pipe_.item().item_label(), start);
+      context.Send("image", graph::Packet::Make(std::move(image), pipe_.item().time()), pipe_.item());
     } catch (const InputError& error) {
-      context.SendError(graph::ErrorKind::kBadInput, error.what(), pending_);
+      context.SendError(graph::ErrorKind::kBadInput, error.what(), pipe_.item());
     }
-    reader_.reset();
-    pending_.Done();
+    pipe_.Close();
     return Advance(context);
   }
 
@@ -110,12 +100,9 @@ class ImageFile : public graph::Node {
   }
 
   const std::vector<std::string> paths_;
-  const int input_;
   InputLimits limits_;  // from Open on, those of the pipeline too
   size_t next_idx_ = 0;
-  std::atomic<bool> is_interrupted_{false};
-  std::unique_ptr<PipeReader> reader_;
-  graph::Pending pending_;  // the picture that reader_ reads
+  StandardInput pipe_;
 };
 
 }  // namespace

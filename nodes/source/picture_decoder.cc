@@ -11,11 +11,12 @@
 #include <optional>
 #include <shared_mutex>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "nodes/source/local_file.h"
 #include "nodes/source/picture_remarks.h"
+#include "nodes/source/remarks.h"
 
 namespace percept::nodes {
 namespace {
@@ -305,23 +306,7 @@ DecodedPicture Decode(MakeSource make_source, int64_t pixel_limit) {
 }  // namespace
 
 DecodedPicture DecodePictureFile(const std::filesystem::path& file, int64_t pixel_limit) {
-  std::error_code error;
-  const std::filesystem::file_status status = std::filesystem::status(file, error);
-  if (status.type() == std::filesystem::file_type::not_found) {
-    throw InputError("no such file");
-  }
-  if (error) {
-    throw InputError("cannot be opened: " + error.message());
-  }
-  if (status.type() == std::filesystem::file_type::directory) {
-    throw InputError("a directory, not a picture");
-  }
-  if (status.type() != std::filesystem::file_type::regular) {
-    throw InputError("not a regular file; give it on standard input, named -");
-  }
-  if (std::filesystem::file_size(file, error) == 0 && !error) {
-    throw InputError("empty");
-  }
+  RequireLocalFile(file, "a picture", "give it on standard input, named -");
   return Decode([&] { return vips_source_new_from_file(file.c_str()); }, pixel_limit);
 }
 

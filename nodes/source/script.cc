@@ -24,7 +24,7 @@ T Read(const ParamDecl& decl, const Value& value) {
 
 // The type of a plain scalar is what it looks like.
 graph::FieldValue ReadField(const std::string& name, const Value& value) {
-  const auto text = Read<std::string>({.name = name}, value);
+  auto text = Read<std::string>({.name = name}, value);
   if (text == "true" || text == "false") return text == "true";
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -99,6 +99,8 @@ void RequireSense(const Value& value, const ScriptLine& line) {
   if (line.wait && *line.wait < Duration()) refuse("a script line cannot wait for a negative time");
   if (line.duration < Duration()) refuse("a packet's duration cannot be negative");
   if (value.Find("times") && !line.transient) refuse("'times' says how often a line is 'transient'");
+  if (line.times < 0) refuse("'times' cannot be negative");
+  if (line.ticks && *line.ticks < 0) refuse("'ticks' cannot be negative");
 }
 
 ScriptLine ReadLine(const Value& value) {

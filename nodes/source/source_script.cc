@@ -228,13 +228,29 @@ class SourceScript : public graph::Node {
   Time bound_ = Time::Min();  // of the output, to skip lines with
 };
 
+void CheckTicks(const graph::Value& items, int64_t tick_bits) {
+  const std::vector<ScriptLine> lines = ReadScript(items);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const std::optional<int64_t>& ticks = lines[i].ticks;
+    if (!ticks || (static_cast<uint64_t>(*ticks) >> tick_bits) == 0) continue;
+    throw graph::DefinitionError(items.items()[i].position(), "'ticks' is " + std::to_string(*ticks) +
+                                                                  ", which a counter of " + std::to_string(tick_bits) +
+                                                                  " bits (tick_bits) does not reach");
+  }
+}
+
 void CheckLines(const ParamValues& params) {
   const bool has_items = params.Has("items");
   if (has_items && params.Has("count")) {
     throw graph::DefinitionError(params.PositionOf("count"), "'count' makes lines of its own; there are 'items' too");
   }
   if (!has_items && !params.Has("count")) throw graph::DefinitionError({}, "needs 'items', or a 'count' of texts");
-  if (has_items) ReadScript(params.Get<graph::Value>("items"));
+  if (has_items) {
+    CheckTicks(params.Get<graph::Value>("items"), params.Get<int64_t>("tick_bits"));
+  } else if (params.Get<Duration>("interval") == Duration()) {
+    throw graph::DefinitionError(params.PositionOf("interval"),
+                                 "'interval' must be more than 0: of texts of one time, all but the first come late");
+  }
 }
 
 std::vector<ParamDecl> Params() {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 namespace percept::cli {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -68,6 +71,85 @@ TEST(Ask, KeepsToChoicesAndSchemas) {
 TEST(Ask, NeedsNoPicture) {
   const Outcome outcome = Ask({"--system", "You read.", "--thinking", "--max-tokens", "2"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+}
+
+// A second of a WAV file's silence, 16 kHz mono, `num_seconds` times.
+std::string Silence(int num_seconds) {
+  const auto number = [](uint32_t value, size_t num_bytes) {
+    return std::string(reinterpret_cast<const char*>(&value), num_bytes);
+  };
+  const uint32_t num_bytes = 32000U * static_cast<uint32_t>(num_seconds);
+  return "RIFF" + number(36 + num_bytes, 4) + "WAVEfmt " + number(16, 4) + number(1, 2) + number(1, 2) +
+         number(16000, 4) + number(32000, 4) + number(2, 2) + number(16, 2) + "data" + number(num_bytes, 4) +
+         std::string(num_bytes, '\0');
+}
+
+// One line each: what FFmpeg itself would print is not there.
+TEST(Ask, NamesSoundThatCannotBeUsed) {
+  const TempFolder folder;
+  const auto error = [](const std::filesystem::path& file) {
+    const Outcome outcome = Ask({"--audio", file.string()});
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_EQ(outcome.out, "");
+    return outcome.err;
+  };
+  const auto line = [](const std::filesystem::path& file, const std::string& reason) {
+    return "percept: " + file.string() + ": " + reason + "\n";
+  };
+  EXPECT_EQ(error("/nowhere.wav"), line("/nowhere.wav", "no such file"));
+  EXPECT_EQ(error(folder.path() / "caf\xe9.wav"), line(folder.path() / "caf\xe9.wav", "no such file"));
+  EXPECT_EQ(error(folder.path()), line(folder.path(), "a directory, not sound"));
+  const std::filesystem::path picture = folder.Write("picture.wav", ReadText(Media("plain.png")));
+  EXPECT_EQ(error(picture), line(picture, "no sound in it: it holds video (png)"));
+  const std::filesystem::path cut = folder.Write("cut.wav", Silence(2).substr(0, 32044));
+  EXPECT_EQ(error(cut), line(cut, "truncated: it ends after 1 s, 32000 bytes before the end that it states"));
+  const std::filesystem::path noise = folder.Write("noise.mp4", Silence(1).substr(44) + "ftyp");
+  EXPECT_THAT(error(noise),
+              AllOf(StartsWith(line(noise, "no sound that can be read: ").substr(0, noise.string().size())),
+                    testing::Not(HasSubstr("\n["))));
+  const std::filesystem::path lengthy = folder.Write("long.wav", Silence(31));
+  EXPECT_EQ(error(lengthy), line(lengthy, "31 s of sound, more than the limit of 30 s"));
+  // Before pictures are decoded.
+  EXPECT_EQ(Ask({"--image", Media("empty.png"), "--audio", lengthy.string()}).err,
+            line(lengthy, "31 s of sound, more than the limit of 30 s"));
+}
+
+TEST(Ask, WritesDownWhatIsSaid) {
+  const std::string speech = (TestDataDir() / "tiny-samples" / "speech_3.wav").string();
+  const Outcome asked = RunProgram({"ask", "Transcribe the audio.", "--audio", speech});
+  EXPECT_EQ(asked.exit_code, 0);
+  EXPECT_EQ(asked.out, "my number is four two seven one\n") << asked.err;
+  const Outcome run = RunProgram({"run", (SourceDir() / "pipelines" / "transcribe.yaml").string(), "--set",
+                                  "input=" + speech, "--set", "format=jsonl"});
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr(R"("text":"my number is four two seven one")"), HasSubstr(R"("seconds":2.47)"),
+                             HasSubstr(R"("soft_tokens":)")));
+}
+
+TEST(Ask, RefusesSoundForAModelWithoutAnAudioEncoder) {
+  PERCEPT_NEED_SHARED();
+  const std::string model = (SharedDir() / "goldens" / "variants" / "31b").string();
+  const Outcome outcome = Ask({"--audio", "/nowhere.wav", "--model", model});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "percept: " + model + ": this model takes no sound: it has no audio encoder\n");
+}
+
+TEST(Ask, TakesPicturesAndSoundTogether) {
+  PERCEPT_NEED_SHARED();
+  const std::filesystem::path goldens = SharedDir() / "goldens";
+  const auto answer = [&](std::vector<std::string> flags) {
+    flags.insert(flags.end(), {"--model", (goldens / "variants" / "12b").string(), "--mode", "exact", "--max-tokens",
+                               "12", "-i", (goldens / "variants" / "inputs" / "image_a.png").string()});
+    const Outcome outcome = Ask(flags);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::string chirp = (goldens / "audio" / "chirp.wav").string();
+  const std::string stereo = (goldens / "audio" / "stereo44.wav").string();
+  const std::string both = answer({"-a", chirp, "-a", stereo});
+  EXPECT_NE(both, "");
+  EXPECT_NE(both, answer({"-a", stereo, "-a", chirp}));
+  EXPECT_NE(both, answer({"-a", chirp}));
 }
 
 TEST(Ask, NamesWhatIsWrong) {

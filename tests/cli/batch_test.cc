@@ -7,7 +7,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
@@ -36,11 +35,6 @@ nodes:
   text: { type: sink.text, in: say.record, path: "${folder}/${input.stem}.txt" }
   lines: { type: sink.jsonl, in: say.record, path: "${folder}/${input.stem}.jsonl", timing: false }
 )";
-
-std::string ReadText(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 class BatchProgramTest : public testing::Test {
  protected:
@@ -89,6 +83,17 @@ class BatchProgramTest : public testing::Test {
   const TempFolder folder_;
 };
 
+TEST_F(BatchProgramTest, LeavesANameOfTwoLinesOutOfTheListOfFailures) {
+  std::filesystem::rename(folder_.path() / "in" / "d.jpg", folder_.path() / "in" / "d\n.jpg");
+  const std::string names = (folder_.path() / "failed").string();
+  const Outcome outcome = RunProgram(Command("run", {"--failed", names}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.err,
+              HasSubstr("percept: --failed " + names + ": leaves out a name that takes more than one line: "));
+  EXPECT_THAT(outcome.err, HasSubstr("/d\\n.jpg: truncated: "));
+  EXPECT_EQ(ReadText(names), "");
+}
+
 TEST_F(BatchProgramTest, ReportsWhatIsDoneAndWhatFailed) {
   const std::string failed = (folder_.path() / "in" / "d.jpg").string();
   const std::string names = (folder_.path() / "failed").string();
@@ -97,6 +102,12 @@ TEST_F(BatchProgramTest, ReportsWhatIsDoneAndWhatFailed) {
   EXPECT_THAT(outcome.err, HasSubstr("percept: " + failed + ": truncated: "));
   EXPECT_THAT(outcome.err, HasSubstr("percept: 5 inputs: 4 done (0 of them before), 1 failed, 0 left\n"));
   EXPECT_EQ(ReadText(names), failed + "\n");
+
+  EXPECT_THAT(outcome.err, testing::Not(HasSubstr("no such journal")));
+  std::filesystem::remove(folder_.path() / "run" / "journal");
+  outcome = RunProgram(Command("run", {"--resume"}));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: " + (folder_.path() / "run" / "journal").string() +
+                                     ": there is no such journal yet: everything is begun anew\n"));
 
   outcome = RunProgram(Command("run"));
   EXPECT_EQ(outcome.exit_code, 2);
@@ -129,6 +140,24 @@ TEST_F(BatchProgramTest, WritesOverNothingThatItReads) {
   EXPECT_EQ(outcome.err, "percept: --merge " + list + " is the list of inputs\n");
   EXPECT_EQ(ReadText(failed), before);
   EXPECT_EQ(ReadText(list), failed + "\n");
+}
+
+TEST_F(BatchProgramTest, RefusesFilesThatItCouldNotWriteAtTheEnd) {
+  const std::string missing = (folder_.path() / "missing").string(), in = (folder_.path() / "in").string();
+  Outcome outcome = RunProgram(Command("run", {"--failed", missing + "/failed"}));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "percept: --failed " + missing + "/failed: there is no folder " + missing + "\n");
+  outcome = RunProgram({"batch", (folder_.path() / "p.yaml").string(), in, "--set", "folder=" + in, "--merge", in});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "percept: --merge " + in + ": a directory, not a file\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run" / "journal"));
+}
+
+TEST_F(BatchProgramTest, TellsWhyTheListOfFailuresIsNotWrittenBesideTheReport) {
+  const Outcome outcome = RunProgram(Command("run", {"--failed", "/dev/full"}));
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("percept: 5 inputs: 4 done (0 of them before), 1 failed, 0 left\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: --failed /dev/full: cannot be written: No space left on device\n"));
 }
 
 TEST_F(BatchProgramTest, CountsWhatEdgesDropOverAllInputs) {

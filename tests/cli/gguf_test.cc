@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,15 @@ TEST_F(GgufVerbs, APictureWithoutEncodersIsRefusedBeforeItIsRead) {
                                  testing::Not(HasSubstr("/no/such/picture.png"))));
 }
 
+TEST_F(GgufVerbs, AskRefusesAPictureWithoutEncodersBeforeItIsRead) {
+  const Outcome outcome = RunProgram({"ask", "What is it?", "-i", "/no/such/picture.png", "--model", Text()});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "percept: " + Text() +
+                             ": this model takes no pictures: its GGUF file has no encoders, and no mmproj file is "
+                             "given (--mmproj) or in its folder\n");
+}
+
 TEST_F(GgufVerbs, APipelineNamesBothFilesOnItsNodes) {
   const TempFolder folder;
   const std::string model = ", model: \"" + Text() + "\", mmproj: \"" + Mmproj() + "\" }\n";
@@ -80,6 +90,30 @@ TEST_F(GgufVerbs, VerifySaysOkOfAWholeModel) {
   const Outcome outcome = RunProgram({"model", "verify", Text(), "--mmproj", Mmproj()});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("all values finite"), HasSubstr("soft tokens, finite"), EndsWith("\nOK\n")));
+}
+
+TEST_F(GgufVerbs, InspectAndVerifySayTheSameAsJson) {
+  const Outcome outcome = RunProgram({"model", "inspect", Text(), "--mmproj", Mmproj(), "--context", "1000", "--json"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const nlohmann::json card = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(card.at("format"), "gguf");
+  EXPECT_EQ(card.at("dtypes").at("Q4_0"), 2146304);
+  EXPECT_EQ(card.at("layers"), 4);
+  EXPECT_EQ(card.at("memory").at("context_tokens"), 1000);
+  EXPECT_GT(card.at("memory").at("sequence_bytes"), 0);
+  EXPECT_EQ(card.at("is_drafter"), false);
+  EXPECT_FALSE(card.contains("unsupported"));
+  const Outcome whole = RunProgram({"model", "verify", Text(), "--mmproj", Mmproj(), "--json"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  const nlohmann::json verdict = nlohmann::json::parse(whole.out);
+  EXPECT_EQ(verdict.at("ok"), true);
+  EXPECT_EQ(verdict.at("passed").size(), 6u);
+  const Outcome missing = RunProgram({"model", "verify", "/no/such.gguf", "--json"});
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_EQ(missing.err, "");
+  const nlohmann::json refusal = nlohmann::json::parse(missing.out);
+  EXPECT_EQ(refusal.at("ok"), false);
+  EXPECT_THAT(refusal.at("problems").at(0).get<std::string>(), testing::StartsWith("/no/such.gguf: no such file"));
 }
 
 TEST_F(GgufVerbs, VerifyNamesAFileThatIsCut) {

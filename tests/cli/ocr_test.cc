@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ TEST(Ocr, ReadsEveryKindOfPicture) {
 struct BadPicture {
   std::string name, reason;
 };
+
+void PrintTo(const BadPicture& picture, std::ostream* out) { *out << picture.name; }
 
 class BadPictureTest : public testing::TestWithParam<BadPicture> {};
 
@@ -175,6 +178,9 @@ TEST(Ocr, RefusesWhatItCannotBeAskedFor) {
   EXPECT_THAT(refusal({Media("plain.png"), "--mode", "best"}), HasSubstr("best"));
   EXPECT_THAT(refusal({Media("plain.png"), "--max-isa", "sse"}), HasSubstr("avx2"));
   EXPECT_THAT(refusal({Media("plain.png"), "--threads", "-1"}), HasSubstr("-1"));
+  EXPECT_THAT(refusal({Media("plain.png"), "--context", "9000"}), HasSubstr("made for at most 8192"));
+  EXPECT_THAT(refusal({Media("plain.png"), "--context", "2000", "--kv-memory", "1MiB"}),
+              AllOf(HasSubstr("a context of 2000 tokens needs"), HasSubstr("the limit is 1048576")));
   EXPECT_THAT(refusal({}), HasSubstr("images is required"));
   EXPECT_THAT(refusal({Media("plain.png"), "--model", "/no/such/model"}), HasSubstr("/no/such/model"));
 }
@@ -183,6 +189,11 @@ TEST(Ocr, APromptLongerThanTheContextFailsItsPicture) {
   const Outcome outcome = Ocr({Media("plain.png"), "--prompt", std::string(20000, 'x')});
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("percept: " + Media("plain.png") + ": "), HasSubstr("context")));
   EXPECT_EQ(outcome.exit_code, 1);
+}
+
+TEST(Ocr, TheContextIsAsLongAsItSays) {
+  EXPECT_THAT(Ocr({Media("plain.png"), "--context", "60"}).err,
+              AllOf(HasSubstr("context full: the prompt has "), HasSubstr("the context holds 60")));
 }
 
 TEST(Ocr, ModelComesFromTheEnvironmentUnlessGiven) {
@@ -219,17 +230,45 @@ TEST(Ocr, ReadsWhereItWasStartedWithoutStandardError) {
   EXPECT_EQ(outcome.exit_code, 1);
 }
 
+TEST(Ocr, ATerminalGetsNoControlCharactersOfNames) {
+  const TempFolder folder;
+  const std::string name = folder.path().string() + "/a\x1b[31m.png";
+  std::filesystem::copy_file(Media("plain.png"), name);
+  const std::vector<std::string> arguments = Reading({"ocr", name, Media("plain.png")});
+  EXPECT_THAT(Program(arguments, {}, {}, /*terminal=*/true).Finish().out,
+              StartsWith("==> " + folder.path().string() + "/a\\x1b[31m.png <==\r\nInvoice 204\r\n"));
+  EXPECT_THAT(RunProgram(arguments).out, StartsWith("==> " + name + " <==\nInvoice 204\n"));
+}
+
 constexpr const char* kStoppedEarly = "percept: stopped before the end of the input; what had been read is done\n";
 
 TEST(Ocr, ASignalEndsTheWaitForStandardInput) {
-  // The first picture's text says that the run is on its way; the second one never comes.
+  for (const int signal : {SIGINT, SIGHUP}) {
+    // The first picture's text says that the run is on its way; the second one never comes.
+    Program program(Reading({"ocr", Media("plain.png"), "-"}));
+    program.WaitForOutput();
+    program.Signal(signal);
+    const Outcome outcome = program.Finish();
+    EXPECT_EQ(outcome.out, "==> " + Media("plain.png") + " <==\nInvoice 204\n");
+    EXPECT_THAT(outcome.err, HasSubstr("percept: finishing what is under way; once more to stop at once\n"));
+    EXPECT_THAT(outcome.err, HasSubstr(kStoppedEarly));
+    EXPECT_EQ(outcome.exit_code, 3);
+  }
+}
+
+TEST(Ocr, GoesOnWithoutItsTerminalUnderNohup) {
+  struct sigaction ignored {
+  }, before{};
+  ignored.sa_handler = SIG_IGN;
+  sigaction(SIGHUP, &ignored, &before);
   Program program(Reading({"ocr", Media("plain.png"), "-"}));
+  sigaction(SIGHUP, &before, nullptr);
   program.WaitForOutput();
-  program.Signal(SIGINT);
+  program.Signal(SIGHUP);
+  program.CloseInput();
   const Outcome outcome = program.Finish();
-  EXPECT_EQ(outcome.out, "==> " + Media("plain.png") + " <==\nInvoice 204\n");
-  EXPECT_THAT(outcome.err, HasSubstr(kStoppedEarly));
-  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("percept: standard input: empty\n"));
+  EXPECT_EQ(outcome.exit_code, 1);
 }
 
 TEST(Ocr, ASignalEndsALongRun) {

@@ -28,12 +28,16 @@ struct Outcome {
 // The program as a process of its own. Standard input stays open until CloseInput.
 class Program {
  public:
-  // `environment` is added to this process's. The program is started without the streams in `closed`.
+  // `environment` is added to this process's. The program is started without the streams in `closed`; with `terminal`
+  // its standard output is one, which shows line ends as \r\n.
   explicit Program(const std::vector<std::string>& arguments, const std::vector<std::string>& environment = {},
-                   const std::vector<int>& closed = {}) {
+                   const std::vector<int>& closed = {}, bool terminal = false) {
     std::array<int, 2> in{}, out{}, err{};
     if (pipe2(in.data(), O_CLOEXEC) != 0 || pipe2(out.data(), O_CLOEXEC) != 0 || pipe2(err.data(), O_CLOEXEC) != 0) {
       throw std::runtime_error("no pipes can be made");
+    }
+    if (terminal) {
+      OpenTerminal(&out);
     }
     process_ = fork();
     if (process_ < 0) {
@@ -110,6 +114,17 @@ class Program {
   }
 
  private:
+  // In the place of a pipe.
+  static void OpenTerminal(std::array<int, 2>* ends) {
+    close((*ends)[0]);
+    close((*ends)[1]);
+    const int screen = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (screen < 0 || grantpt(screen) != 0 || unlockpt(screen) != 0) {
+      throw std::runtime_error("no terminal can be made");
+    }
+    *ends = {screen, open(ptsname(screen), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+  }
+
   [[noreturn]] static void Execute(const std::vector<std::string>& arguments,
                                    const std::vector<std::string>& environment) {
     std::vector<char*> argv = {const_cast<char*>("percept")};

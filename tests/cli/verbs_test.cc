@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ TEST(Help, AnUnknownVerbIsRefused) {
   EXPECT_EQ(outcome.err, "percept: no verb 'orc'; nearest: ocr\n");
   EXPECT_THAT(RunProgram({"read"}).err, StartsWith("percept: no verb 'read'; valid: "));
   EXPECT_EQ(RunProgram({}).exit_code, 2);
+  EXPECT_EQ(RunProgram({}).err, "percept: a verb is required; percept --help lists what there is\n");
 }
 
 TEST(Output, ThatCannotBeWrittenIsAnErrorOfEveryVerb) {
@@ -225,18 +227,49 @@ TEST(Check, RefusesTheOutputsThatRunRefuses) {
 TEST(Run, ARunThatFailsSaysWhatBecameOfItsRows) {
   const TempFolder folder;
   const std::string output = folder.Write("out.txt", "old").string(), pipeline = (folder.path() / "p.yaml").string();
-  // One item in flight: the first row is written before the fault.
+  // Of what the node that fails has sent before, all is written: the run drains.
   folder.Write("p.yaml", R"(percept: 1
 nodes:
-  say: { type: source.script, in_flight: 1, items: [ { t: 0ms, text: hello }, { throw: broken } ] }
+  say: { type: source.script, items: [ { t: 0ms, text: hello }, { t: 1ms, text: to }, { t: 2ms, text: all }, { throw: broken } ] }
   out: { type: sink.text, in: say.out, path: ")" +
                              output + "\" }\n");
   const Outcome outcome = RunProgram({"run", pipeline});
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.err, HasSubstr("percept: " + output + ": not replaced; what was written until then is in " +
                                      std::filesystem::canonical(folder.path()).string() + "/out.txt.partial\n"));
-  EXPECT_EQ(std::filesystem::file_size(output), 3U);
-  EXPECT_EQ(std::filesystem::file_size(output + ".partial"), 6U);
+  EXPECT_EQ(ReadText(output), "old");
+  EXPECT_EQ(ReadText(output + ".partial"), "hello\nto\nall\n");
+}
+
+TEST(Run, WritesListsToBothKindsOfSink) {
+  const TempFolder folder;
+  const std::string output = (folder.path() / "out.txt").string();
+  const std::string pipeline = folder
+                                   .Write("lists.yaml", R"(percept: 1
+nodes:
+  say: { type: source.script, count: 5, interval: 1s, text: "word " }
+  some: { type: flow.batch, in: say, size: 3 }
+  out: { type: sink.text, in: some, path: ")" + output + R"(" }
+  lines: { type: sink.jsonl, in: some, timing: false }
+)")
+                                   .string();
+  const Outcome outcome = RunProgram({"run", pipeline});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(ReadText(output), "word 0\nword 1\nword 2\n\nword 3\nword 4\n\n");
+  std::istringstream lines(outcome.out);
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  const auto first = nlohmann::json::parse(line);
+  EXPECT_EQ(first["timestamp_s"], 2);
+  EXPECT_EQ(first["partial"], false);
+  ASSERT_EQ(first["items"].size(), 3U);
+  EXPECT_EQ(first["items"][1]["text"], "word 1");
+  EXPECT_EQ(first["items"][1]["timestamp_s"], 1);
+  ASSERT_TRUE(std::getline(lines, line));
+  const auto second = nlohmann::json::parse(line);
+  EXPECT_EQ(second["partial"], true);
+  EXPECT_EQ(second["items"].size(), 2U);
+  EXPECT_FALSE(std::getline(lines, line));
 }
 
 TEST(Run, NotesThatNothingIsWritten) {
@@ -267,6 +300,8 @@ struct BadFile {
   std::string name, nodes, message;
 };
 
+void PrintTo(const BadFile& file, std::ostream* out) { *out << file.name; }
+
 class BadFileTest : public testing::TestWithParam<BadFile> {};
 
 TEST_P(BadFileTest, IsRefusedWithItsPlace) {
@@ -291,12 +326,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "3:42: duplicate key 'path'; the first is at "},
         BadFile{"UnknownNode", "percept: 1\nnodes:\n  read: { type: image.fil, path: a.png }\n",
                 "3:17: unknown node type 'image.fil'; nearest: image.file"},
-        BadFile{
-            "TypeMismatch",
-            "percept: 1\nnodes:\n  read: { type: image.file, path: a.png }\n"
-            "  out: { type: sink.text, in: read.image }\n",
-            "4:31: input 'record' of node 'out' (sink.text) takes Record or Text, but output 'image' of node 'read' "
-            "(image.file) at"},
+        BadFile{"TypeMismatch",
+                "percept: 1\nnodes:\n  read: { type: image.file, path: a.png }\n"
+                "  out: { type: sink.text, in: read.image }\n",
+                "4:31: input 'record' of node 'out' (sink.text) takes Record or Text or Record[] or Text[], but output "
+                "'image' of node 'read' "
+                "(image.file) at"},
         BadFile{"Cycle",
                 "percept: 1\nnodes:\n  a: { type: encode.vision, in: b.tokens }\n"
                 "  b: { type: encode.vision, in: a.tokens }\n",
@@ -323,6 +358,16 @@ TEST(Run, RefusesAParameterThatTheFileDoesNotHave) {
   EXPECT_THAT(RunProgram({"run", Shipped("ocr.yaml"), "--set", "input"}).err,
               HasSubstr("--set input: expected NAME=VALUE"));
   EXPECT_THAT(RunProgram({"run", "/no/such.yaml"}).err, HasSubstr("percept: /no/such.yaml: cannot be opened"));
+}
+
+TEST(Check, TellsOfNoDelaysWhereNothingIsWritten) {
+  const TempFolder folder;
+  const std::string read = "percept: 1\nnodes:\n  say: { type: source.script, count: 1 }\n";
+  const auto report = [&](const std::string& sink) {
+    return RunProgram({"check", folder.Write("p.yaml", read + sink).string()}).out;
+  };
+  EXPECT_THAT(report(""), Not(HasSubstr("delay")));
+  EXPECT_THAT(report("  out: { type: sink.text, in: say }\n"), HasSubstr("\ndelay, at most"));
 }
 
 TEST(Check, TellsMemoryAndPortsNobodyReads) {
@@ -501,8 +546,8 @@ TEST(Doctor, TellsOfMachineAndModel) {
 TEST(Bench, PrintsEveryStage) {
   const Outcome outcome = RunProgram(Reading({"bench", "--repetitions", "1", "--tokens", "2"}));
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  for (const char* stage :
-       {"memory is read at", "read", "preprocess", "tower", "prefill", "decode", "prompt", "decode x4", "decode x8"}) {
+  for (const char* stage : {"memory is read at", "read", "preprocess", "tower", "prefill", "decode", "sound", "prompt",
+                            "decode x4", "decode x8"}) {
     EXPECT_THAT(outcome.out, HasSubstr(std::string("\n") + stage));
   }
   EXPECT_THAT(outcome.out, HasSubstr("% of memory"));

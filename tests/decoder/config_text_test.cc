@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 
 #include "decoder/config/text_config.h"
 #include "kernels/core/error.h"
@@ -204,6 +205,8 @@ struct BadConfig {
   const char* message;
 };
 
+void PrintTo(const BadConfig& config, std::ostream* out) { *out << config.name; }
+
 nlohmann::json& Text(nlohmann::json& config) { return config["text_config"]; }
 
 class BadConfigs : public ::testing::TestWithParam<BadConfig> {};
@@ -263,6 +266,22 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"Tied",
                   [](auto& c) { c["tie_word_embeddings"] = !Text(c)["tie_word_embeddings"].template get<bool>(); },
                   "config.json: tie_word_embeddings is not what text_config says"},
+        BadConfig{"TwoPadIds", [](auto& c) { c["pad_token_id"] = 7; }, "pad_token_id is 7, but text_config says 0"},
+        BadConfig{"RopeBase", [](auto& c) { Text(c)["rope_parameters"]["full_attention"]["rope_theta"] = 1e300; },
+                  "text_config.rope_parameters.full_attention.rope_theta is outside (1, 1e12]"},
+        BadConfig{"Epsilon", [](auto& c) { Text(c)["rms_norm_eps"] = 2; },
+                  "text_config.rms_norm_eps is outside (0, 1]"},
+        BadConfig{"Cap", [](auto& c) { Text(c)["final_logit_softcapping"] = 1e9; },
+                  "text_config.final_logit_softcapping is outside 0..1e6"},
+        BadConfig{"WideHeads", [](auto& c) { Text(c)["head_dim"] = 1 << 20; },
+                  "text_config.head_dim of layer 0 makes its 8 heads wider than 1048576"},
+        BadConfig{
+            "NoLayerTypes",
+            [](auto& c) {
+              Text(c).erase("layer_types");
+              Text(c)["num_kv_shared_layers"] = 7;
+            },
+            "text_config.num_kv_shared_layers leaves layer 5 no full_attention layer to take keys and values from"},
         BadConfig{"SameMarks", [](auto& c) { c["audio_token_id"] = c["image_token_id"]; },
                   "audio_token_id is 506, as that of pictures or frames"},
         BadConfig{"NoExperts", [](auto& c) { Text(c)["num_experts"] = nullptr; }, "text_config.num_experts is missing"},
@@ -283,6 +302,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"Activation", [](auto& c) { Text(c)["hidden_activation"] = "silu"; },
                   "hidden_activation is 'silu', not 'gelu_pytorch_tanh'"}),
     [](const auto& test) { return test.param.name; });
+
+TEST(TextConfig, AFieldGivenTwiceIsRefused) {
+  std::string config = ReadJson(ConfigFile("e2b")).dump();
+  const std::string field = "\"hidden_size\":";
+  config.insert(config.rfind(field), field + "32,");
+  EXPECT_EQ(MessageOf<CheckpointError>([&] { ParseTextConfig(config, "config.json"); }),
+            "config.json: the key 'hidden_size' is given twice in one object");
+}
 
 TEST(TextConfig, NotJson) {
   EXPECT_THAT(MessageOf<CheckpointError>([] { ParseTextConfig("{\"text_config\": ", "a/config.json"); }),

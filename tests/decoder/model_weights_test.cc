@@ -3,90 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <iterator>
-#include <map>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "tests/decoder/edited_source.h"
 #include "tests/decoder/model_fixture.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/test_context.h"
 
 namespace percept {
 namespace {
-
-constexpr char kPrefix[] = "model.language_model.";
-
-// The text tensors of a checkpoint, some of them renamed, removed or added.
-class EditedSource final : public TensorSource {
- public:
-  explicit EditedSource(const std::filesystem::path& folder) : source_(OpenSafetensors(folder)) {
-    for (const std::string& name : source_->Names()) {
-      if (name.starts_with(kPrefix)) {
-        tensors_[name] = *source_->Find(name);
-      }
-    }
-  }
-
-  const ConstTensor* Find(std::string_view name) const override {
-    const auto found = tensors_.find(name);
-    return found == tensors_.end() ? nullptr : &found->second;
-  }
-  std::vector<std::string> Names() const override {
-    std::vector<std::string> names;
-    for (const auto& [name, tensor] : tensors_) {
-      names.push_back(name);
-    }
-    return names;
-  }
-  std::string FileOf(std::string_view) const override { return "model.safetensors"; }
-  void ReleasePages(std::string_view name) const override { released_.emplace(name); }
-
-  // Each expert's rows in two tensors, gates and ups, as some GGUF files have them.
-  void SplitExperts(const std::string& layer) {
-    const ConstTensor both = At(layer + "experts.gate_up_proj");
-    const int64_t width = both.shape[1] / 2;
-    const int64_t half = width * both.shape[2];
-    for (const auto& [name, part] : {std::pair("gate_proj", 0), std::pair("up_proj", 1)}) {
-      std::vector<float> values;
-      for (int64_t i = 0; i < both.shape[0]; ++i) {
-        const auto* rows = static_cast<const uint16_t*>(both.bytes) + (2 * i + part) * half;
-        std::transform(rows, rows + half, std::back_inserter(values), BF16ToFloat);
-      }
-      Add(kPrefix + layer + "experts." + name, {both.shape[0], width, both.shape[2]}, std::move(values));
-    }
-    Remove(layer + "experts.gate_up_proj");
-  }
-
-  ConstTensor& At(const std::string& name) { return tensors_.at(kPrefix + name); }
-  void Remove(const std::string& name) { ASSERT_EQ(tensors_.erase(kPrefix + name), 1U); }
-  // A tensor of ones.
-  void AddOnes(const std::string& name, const Shape& shape) {
-    Add(name, shape, std::vector<float>(static_cast<size_t>(shape.elements()), 1.0F));
-  }
-  void Add(const std::string& name, const Shape& shape, std::vector<float> values) {
-    values_.push_back(std::move(values));
-    tensors_[name] = {.bytes = values_.back().data(), .dtype = DType::kF32, .shape = shape};
-  }
-  void ReplacePrefix(const std::string& prefix) {
-    std::map<std::string, ConstTensor, std::less<>> renamed;
-    for (const auto& [name, tensor] : tensors_) {
-      renamed[prefix + name.substr(sizeof(kPrefix) - 1)] = tensor;
-    }
-    tensors_ = std::move(renamed);
-  }
-  const std::set<std::string>& released() const { return released_; }
-
- private:
-  std::unique_ptr<SafetensorsSource> source_;
-  std::map<std::string, ConstTensor, std::less<>> tensors_;
-  std::vector<std::vector<float>> values_;
-  mutable std::set<std::string> released_;
-};
 
 class ModelWeightsTest : public testing::Test {
  protected:
@@ -173,10 +101,10 @@ TEST_F(ModelWeightsTest, WithoutAnyTextTensorTheEmbeddingIsNamed) {
 TEST_F(ModelWeightsTest, KeysAndValuesOfLayersThatReadADonorsChangeNothing) {
   const std::vector<float> logits = Logits();
   for (const char* name : {"k_proj", "v_proj"}) {
-    source_.AddOnes(std::string(kPrefix) + "layers.8.self_attn." + name + ".weight", {16, 64});
+    source_.AddOnes(std::string(EditedSource::kPrefix) + "layers.8.self_attn." + name + ".weight", {16, 64});
   }
   for (const char* name : {"k_norm", "v_norm"}) {
-    source_.AddOnes(std::string(kPrefix) + "layers.9.self_attn." + name + ".weight", {32});
+    source_.AddOnes(std::string(EditedSource::kPrefix) + "layers.9.self_attn." + name + ".weight", {32});
   }
   EXPECT_EQ(Logits(), logits);
 }
@@ -249,7 +177,7 @@ TEST(ModelExpertsTest, OfEqualExpertsTheFirstAreChosenAndTheirOwnFactorsComeLast
   const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / "26b";
   const TextConfig config = ReadTextConfig(folder / "config.json");
   EditedSource source(folder);
-  const std::string router = std::string(kPrefix) + "layers.1.router.";
+  const std::string router = std::string(EditedSource::kPrefix) + "layers.1.router.";
   source.AddOnes(router + "proj.weight", {16, 64});
   source.Add(router + "per_expert_scale", {16}, {1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9});
   const std::vector<int32_t> ids(20, 30);

@@ -63,13 +63,24 @@ float ValueAt(const ops::KeyValueView& view, int64_t position) {
 class StateKvCacheTest : public testing::Test {
  protected:
   // Keys of position p are p, its values 1000 + p.
-  void Append(KvCache& cache, int64_t rows) {
-    const float first = static_cast<float>(cache.num_positions());
+  void Append(KvCache& cache, int64_t rows) { Append(cache, rows, static_cast<float>(cache.num_positions())); }
+  void Append(KvCache& cache, int64_t rows, float first) {
     for (const int layer_idx : {0, 1}) {
       cache.Store(layer_idx, cache.num_positions(), Filled(rows, 16, first).view(),
                   Filled(rows, 16, 1000.0F + first).view());
     }
     cache.Advance(rows);
+  }
+
+  // The keys of position p are p + shift, its values the negative of that.
+  static void StoreUpTo(KvCache& cache, int64_t end, float shift = 0) {
+    while (cache.num_positions() < end) {
+      const float key = static_cast<float>(cache.num_positions()) + shift;
+      for (const int layer_idx : {0, 1}) {
+        cache.Store(layer_idx, cache.num_positions(), Filled(1, 16, key).view(), Filled(1, 16, -key).view());
+      }
+      cache.Advance(1);
+    }
   }
 
   TextConfig config_ = SmallConfig();
@@ -114,6 +125,39 @@ TEST_F(StateKvCacheTest, AFullLayerKeepsAllPositionsOverSeveralBlocks) {
   }
 }
 
+// Of every segment that can be, every number of rows is taken back: at the window's end, where rings begin anew, and
+// over the ends of blocks.
+TEST_F(StateKvCacheTest, RowsThatAreTakenBackLeaveWhatIsBehindThem) {
+  for (int64_t rows = 1; rows <= kSegmentRows; ++rows) {
+    for (int64_t kept = 1; kept <= rows; ++kept) {
+      const std::unique_ptr<KvCache> cache = pool_.Reserve(200);
+      while (cache->num_positions() + rows <= 140) {
+        const int64_t first = cache->num_positions();
+        Append(*cache, kept);
+        Append(*cache, rows - kept, -1.0F);  // in one segment with those before
+        cache->Retract(rows - kept);
+        ASSERT_EQ(cache->num_positions(), first + kept);
+        for (int64_t position = 0; position < first + kept; ++position) {
+          const auto value = static_cast<float>(position);
+          ASSERT_EQ(KeyAt(cache->View(1), position), value);
+          if (position > first + kept - kWindow) {  // what the next row sees
+            ASSERT_EQ(KeyAt(cache->View(0), position), value) << rows << " rows, " << kept << " kept";
+            ASSERT_EQ(ValueAt(cache->View(0), position), 1000.0F + value);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_F(StateKvCacheTest, NoMoreIsTakenBackThanRingsBear) {
+  const std::unique_ptr<KvCache> cache = pool_.Reserve(20);
+  Append(*cache, 1);
+  EXPECT_THROW(cache->Retract(2), InternalError);
+  Append(*cache, kSegmentRows);
+  EXPECT_THROW(cache->Retract(kSegmentRows), InternalError);
+}
+
 TEST_F(StateKvCacheTest, ALayerWithoutKeysReadsItsDonorsAndNeverWritesThem) {
   const std::unique_ptr<KvCache> cache = pool_.Reserve(64);
   EXPECT_EQ(cache->View(2).k_blocks[0], cache->View(0).k_blocks[0]);
@@ -151,6 +195,69 @@ TEST_F(StateKvCacheTest, APoolAnswersNothingYetUntilASequenceEnds) {
   EXPECT_EQ(pool.Reserve(1), nullptr);
   first.reset();
   EXPECT_NE(pool.Reserve(64), nullptr);
+}
+
+TEST_F(StateKvCacheTest, ASequenceGoesOnFromASnapshotAsTheOneItWasTakenFrom) {
+  KvPool pool(SmallConfig(), kSegmentRows, 1 << 20);
+  auto first = pool.Reserve(200);
+  StoreUpTo(*first, 68);
+  const auto snapshot = pool.ReserveSnapshot(66);
+  ASSERT_NE(snapshot, nullptr);
+  EXPECT_FALSE(snapshot->taken());
+  snapshot->Take(*first);
+  StoreUpTo(*first, 90);  // over what the ring held, and on in the snapshot's last block
+  first.reset();
+  const auto second = pool.Reserve(200, 10, snapshot.get());  // with a larger ring
+  EXPECT_EQ(second->num_positions(), 66);
+  for (int64_t position = 0; position < 66; ++position) {
+    EXPECT_EQ(KeyAt(second->View(1), position), static_cast<float>(position)) << position;
+    EXPECT_EQ(ValueAt(second->View(1), position), -static_cast<float>(position)) << position;
+  }
+  for (int64_t position = 66 - (kWindow - 1); position < 66; ++position) {
+    EXPECT_EQ(KeyAt(second->View(0), position), static_cast<float>(position)) << position;
+    EXPECT_EQ(ValueAt(second->View(0), position), -static_cast<float>(position)) << position;
+  }
+  StoreUpTo(*second, 68, 500);  // in a block of its own
+  const auto third = pool.Reserve(200, 0, snapshot.get());
+  StoreUpTo(*third, 67);
+  EXPECT_EQ(KeyAt(second->View(1), 66), 566);
+  EXPECT_EQ(KeyAt(third->View(1), 66), 66);
+}
+
+TEST_F(StateKvCacheTest, ABlockThatIsSharedCountsOnce) {
+  KvPool pool(SmallConfig(), kSegmentRows, 1 << 20);
+  const KvLayout& layout = pool.layout();
+  auto first = pool.Reserve(128);
+  StoreUpTo(*first, 70);
+  auto snapshot = pool.ReserveSnapshot(70);
+  snapshot->Take(*first);
+  const int64_t copied = (kWindow - 1) * 2 * 16 * 4;
+  EXPECT_EQ(snapshot->size_bytes(), 2 * layout.block_bytes() + copied);
+  EXPECT_EQ(pool.reserved_bytes(), layout.SequenceBytes(128) + copied);
+  auto second = pool.Reserve(128, 0, snapshot.get());
+  EXPECT_EQ(pool.reserved_bytes(), 3 * layout.block_bytes() + 2 * layout.ring_bytes() + copied);
+  first.reset();
+  second.reset();
+  EXPECT_EQ(pool.reserved_bytes(), snapshot->size_bytes());
+  snapshot.reset();
+  EXPECT_EQ(pool.reserved_bytes(), 0);
+}
+
+TEST_F(StateKvCacheTest, APoolTellsWhetherThereWouldBeRoomWithoutSnapshots) {
+  const KvLayout layout(SmallConfig(), kSegmentRows);
+  KvPool pool(SmallConfig(), kSegmentRows, 2 * layout.SequenceBytes(64));
+  auto first = pool.Reserve(64);
+  StoreUpTo(*first, 10);
+  const auto snapshot = pool.ReserveSnapshot(10);
+  snapshot->Take(*first);
+  EXPECT_EQ(pool.Reserve(64), nullptr);
+  EXPECT_TRUE(pool.HasRoomBesideCaches(64, 0));
+  EXPECT_FALSE(pool.HasRoomBesideCaches(65, 0));
+  first.reset();  // its block is the snapshot's now
+  EXPECT_NE(pool.Reserve(20, 0, snapshot.get()), nullptr);
+  KvPool tiny(SmallConfig(), kSegmentRows, 100);
+  EXPECT_EQ(tiny.ReserveSnapshot(10), nullptr);
+  EXPECT_THROW(tiny.ReserveSnapshot(0), ArgumentError);
 }
 
 TEST_F(StateKvCacheTest, ASequenceThatCanNeverFitIsRefusedWithBothNumbers) {

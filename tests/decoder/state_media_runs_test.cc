@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -145,6 +146,8 @@ struct MaskCase {
   const char* name;
   MediaRunMask mask;
 };
+
+void PrintTo(const MaskCase& mask, std::ostream* out) { *out << mask.folder << "/" << mask.name; }
 
 // The masks that the reference builds.
 class StateMaskGoldenTest : public testing::TestWithParam<MaskCase> {};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <ostream>
 
 #include "decoder/text/tokenizer.h"
 #include "kernels/core/error.h"
@@ -38,7 +39,7 @@ TEST(TokenizerFile, EmbeddedModel) {
     const std::string text = sample.at("truth");
     EXPECT_EQ(tokenizer.Decode(tokenizer.Encode(text, Trust::kUntrusted), /*keep_special=*/true), text);
     EXPECT_EQ(tokenizer.Decode(sample.at("output_ids").get<std::vector<int32_t>>(), /*keep_special=*/false),
-              sample.at("output"));
+              sample.at("output").get<std::string>());
   }
 }
 
@@ -47,6 +48,8 @@ struct BadFile {
   std::function<void(nlohmann::json&)> spoil;
   const char* message;
 };
+
+void PrintTo(const BadFile& file, std::ostream* out) { *out << file.name; }
 
 class BadTokenizerFiles : public ::testing::TestWithParam<BadFile> {};
 
@@ -83,7 +86,15 @@ INSTANTIATE_TEST_SUITE_P(
                 "model.vocab['zz'] has the id -1, outside 0.."},
         BadFile{"HugeId", [](auto& f) { f["model"]["vocab"]["zz"] = int64_t{1} << 40; },
                 "model.vocab['zz'] has the id 1099511627776, outside 0.."},
-        BadFile{"IdOfAnother", [](auto& f) { f["model"]["vocab"]["zz"] = 20; }, "model.vocab['"},
+        // 512 tokens and one more, 12 of them once more in added_tokens.
+        BadFile{"LoneId", [](auto& f) { f["model"]["vocab"]["zz"] = 10'000'000; },
+                "model.vocab['zz'] has the id 10000000, outside 0.."},
+        BadFile{"LoneAddedId",
+                [](auto& f) {
+                  f["added_tokens"][0] = {{"id", 10'000'000}, {"content", "<x>"}, {"special", true}};
+                },
+                "added_tokens[0] has the id 10000000, outside 0.."},
+        BadFile{"IdOfAnother", [](auto& f) { f["model"]["vocab"]["zz"] = 20; }, "model.vocab['zz'] has the id of '"},
         BadFile{"IdIsText", [](auto& f) { f["model"]["vocab"]["zz"] = "1"; }, "model.vocab['zz'] is not an integer"},
         BadFile{"NoByte", [](auto& f) { f["model"]["vocab"].erase("<0x0A>"); },
                 "the vocabulary has no piece <0x0A> for a single byte"},
@@ -105,13 +116,25 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 "merge 3 of 'q' and 'qq': the vocabulary has no piece 'qq'"},
         BadFile{"MergeTwice", [](auto& f) { f["model"]["merges"][3] = f["model"]["merges"][2]; },
-                "merge 3 of '\n\n' and '\n' repeats an earlier one"},
+                "merge 3 of '\\n\\n' and '\\n' repeats an earlier one"},
         BadFile{"AddedElsewhere", [](auto& f) { f["added_tokens"][0]["id"] = 1; },
                 "id 1 is '<eos>' in the vocabulary and '<pad>' in added_tokens"},
         BadFile{"AddedEmpty", [](auto& f) { f["added_tokens"][0]["content"] = ""; }, "added token 0 ('') is empty"},
         BadFile{"AddedStrips", [](auto& f) { f["added_tokens"][2]["lstrip"] = true; },
                 "added_tokens[2].lstrip is not false"}),
     [](const auto& test) { return test.param.name; });
+
+// A tree of the file keeps one of two equal keys; the file itself says both.
+TEST(TokenizerFile, APieceWithTwoIdsIsRefused) {
+  const auto load = [](const std::string& added) {
+    std::string json = TinyFile().dump();
+    const std::string vocab = "\"vocab\":{";
+    json.insert(json.find(vocab) + vocab.size(), added);
+    return MessageOf<CheckpointError>([&] { Tokenizer::FromJson(json, "tokenizer.json"); });
+  };
+  EXPECT_EQ(load("\"zz\":600,\"zz\":601,"), "tokenizer.json: the ids 600 and 601 have the same piece 'zz'");
+  EXPECT_EQ(load("\"zz\":600,\"zz\":600,"), "tokenizer.json: model.vocab['zz'] has the id of 'zz'");
+}
 
 TEST(TokenizerFile, Unreadable) {
   EXPECT_EQ(MessageOf<CheckpointError>([] { Tokenizer::FromFile("/nowhere/tokenizer.json"); }),
@@ -212,6 +235,9 @@ TEST(TokenizerParts, IdsAreUnique) {
   parts.added_tokens = {{256, "a", false}, {256, "b", false}};
   EXPECT_EQ(MessageOf<CheckpointError>([&] { Tokenizer(parts, "made"); }),
             "made: id 256 is 'a' in the vocabulary and 'b' in added_tokens");
+  parts.added_tokens = {{1 << 20, "a", false}};
+  EXPECT_EQ(MessageOf<CheckpointError>([&] { Tokenizer(parts, "made"); }),
+            "made: added token 'a' has the id 1048576, more than 1540");
   parts.added_tokens = {{300, "a", false}};
   EXPECT_EQ(MessageOf<CheckpointError>([&] { Tokenizer(parts, "made"); }),
             "made: the ids 256 and 300 have the same piece 'a'");

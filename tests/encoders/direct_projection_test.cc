@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "encoders/audio/frame_projection.h"
+#include "encoders/audio/weights.h"
 #include "encoders/vision/cells.h"
 #include "encoders/vision/projector.h"
 #include "kernels/core/error.h"
@@ -94,26 +98,38 @@ TEST_P(DirectProjection, SoftTokensOfSoundAgree) {
   const AudioConfig config = ReadAudioConfig(folder / "config.json").value();
   const int64_t hidden = golden.ShapeOf("audio/f32/clip0.soft")[1];
   ClaimList claims(*source);
-  const AudioWeights weights = BindAudioWeights(config, hidden, claims);
-  const FrameProjection exact(config, weights, context(Mode::kExact));
+  const FrameProjection exact(config, BindAudioProjector(config, hidden, claims, context(Mode::kExact)),
+                              context(Mode::kExact));
+  Arena scratch(exact.ScratchBytes());
   for (const std::string clip : {"audio/f32/clip0", "audio/f32/clip1"}) {
     const std::vector<float> samples = golden.Floats(clip + ".features");
     const Matrix soft(exact.NumSoftTokens(static_cast<int64_t>(samples.size())), hidden);
-    exact.Project(samples, soft.view());
+    exact.Project(samples, soft.view(), scratch);
     EXPECT_LE(MaxAbsDifference(soft.view(), golden.Floats(clip + ".soft")), kSoftTolerance);
   }
+}
+
+TEST_P(DirectProjection, CountsSoftTokensAsTheReference) {
+  const std::vector<float> row(640);
+  const ConstTensor projector{.bytes = row.data(), .dtype = DType::kF32, .shape = {1, 640}};
+  const FrameProjection frames({.form = AudioForm::kDirectProjection, .projector_width = 640},
+                               ops::LinearWeight::Packed(context(Mode::kExact), projector), context(Mode::kExact));
+  const nlohmann::json counts = nlohmann::json::parse(std::ifstream(SharedDir() / "goldens/audio/token_counts.json"));
+  for (const auto& sizes : counts.at("rows")) EXPECT_EQ(frames.NumSoftTokens(sizes[0]), sizes[3]) << sizes;
 }
 
 TEST_P(DirectProjection, TheLastFrameOfAClipIsFilledUpWithSilence) {
   const float weight[2 * 4] = {1, 2, 3, 4, 5, 6, 7, 8};
   const AudioConfig config{.form = AudioForm::kDirectProjection, .projector_width = 4};
-  const AudioWeights weights{.tower = {}, .projector = {.bytes = weight, .dtype = DType::kF32, .shape = {2, 4}}};
-  const FrameProjection frames(config, weights, context(Mode::kExact));
+  const ConstTensor projector{.bytes = weight, .dtype = DType::kF32, .shape = {2, 4}};
+  const FrameProjection frames(config, ops::LinearWeight::Packed(context(Mode::kExact), projector),
+                               context(Mode::kExact));
+  Arena scratch(frames.ScratchBytes());
   EXPECT_EQ(frames.NumSoftTokens(4), 1);
   ASSERT_EQ(frames.NumSoftTokens(5), 2);
   const std::vector<float> samples = {0, 0, 0, 0, 0.5F};
   const Matrix soft(2, 2);
-  frames.Project(samples, soft.view());
+  frames.Project(samples, soft.view(), scratch);
   EXPECT_EQ(soft.view().row(0)[0], 0);  // silence is the zero vector
   // 0.5 over the root mean square of 0.5, 0, 0, 0 is 2
   EXPECT_NEAR(soft.view().row(1)[0], 2, 1e-4);

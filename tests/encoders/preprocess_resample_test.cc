@@ -54,16 +54,17 @@ TEST_P(ResampleIsaTest, MatchesEveryGoldenChecksum) {
   for (const json& image_case : cases.at("images")) {
     const std::string file = image_case.value("decoded_png", image_case.at("file").get<std::string>());
     const TestImage source = ReadPng(folder / file);
-    ASSERT_EQ(Crc32Hex(source.rgb.data(), source.rgb.size()), image_case.at("decoded_rgb_crc32")) << file;
+    ASSERT_EQ(Crc32Hex(source.rgb.data(), source.rgb.size()), image_case.at("decoded_rgb_crc32").get<std::string>())
+        << file;
     for (const auto& [budget, expected] : image_case.at("budgets").items()) {
       const ImageSize target = TargetSize(source.view().size(), std::stoi(budget));
       EXPECT_EQ(target.width, expected.at("target_w_h").at(0).get<int64_t>());
       EXPECT_EQ(target.height, expected.at("target_w_h").at(1).get<int64_t>());
       EXPECT_EQ(Crc32Hex(Resample(source.view(), target, ResampleWeights::kPillow, context())),
-                expected.at("pillow").at("resized_crc32_u8_rgb"))
+                expected.at("pillow").at("resized_crc32_u8_rgb").get<std::string>())
           << file << " at " << budget;
       EXPECT_EQ(Crc32Hex(Resample(source.view(), target, ResampleWeights::kTorchvision, context())),
-                expected.at("torchvision").at("resized_crc32_u8_rgb"))
+                expected.at("torchvision").at("resized_crc32_u8_rgb").get<std::string>())
           << file << " at " << budget;
       ++num_checked;
     }

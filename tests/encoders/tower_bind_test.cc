@@ -155,6 +155,13 @@ TEST_F(TowerBind, ATensorTooManyIsNamed) {
   ExpectRefusal("1 tensor is not part of this model: 'model.vision_tower.encoder.layers.2.input_layernorm.weight'");
 }
 
+TEST_F(TowerBind, AScaleOfThePoolerThatNobodyReadsMayBeThere) {
+  Tensors tensors = SmallTensors();
+  tensors["model.vision_tower.pooler.scale"] = {1};
+  Write(tensors);
+  EXPECT_NO_THROW(Bind());
+}
+
 TEST_F(TowerBind, BoundsOfATowerThatDoesNotClipAreTooMany) {
   Write(SmallTensors());
   VisionConfig config = SmallConfig();

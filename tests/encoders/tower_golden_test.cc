@@ -9,6 +9,7 @@
 
 #include "encoders/vision/projector.h"
 #include "tests/encoders/tower_variant.h"
+#include "tests/encoders/variant_on_isa.h"
 #include "tests/support/closeness.h"
 #include "tests/support/isa_caps.h"
 #include "tests/support/random_matrix.h"
@@ -21,13 +22,7 @@ constexpr double kSoftTolerance = 1e-4;
 // The reference's own bf16 run reaches 0.9998 on its audio rows; none is recorded for pictures.
 constexpr double kFastCosine = 0.9999;
 
-class TowerGolden : public testing::TestWithParam<std::tuple<const char*, Isa>> {
- protected:
-  void SetUp() override { PERCEPT_NEED_SHARED(); }
-
-  std::string variant() const { return std::get<0>(GetParam()); }
-  KernelContext context(Mode mode) const { return {.isa = std::get<1>(GetParam()), .mode = mode}; }
-};
+class TowerGolden : public VariantOnIsa {};
 
 INSTANTIATE_TEST_SUITE_P(All, TowerGolden,
                          testing::Combine(testing::Values("e2b", "e4b", "e2b-256", "26b", "31b"),

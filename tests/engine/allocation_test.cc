@@ -48,7 +48,7 @@ class EngineAllocationTest : public testing::TestWithParam<Mode> {
 TEST_P(EngineAllocationTest, NoneInAnyStepAfterTheFirst) {
   OpenModel open(checkpoint_.path(), GetParam(), {.trace = &trace_, .prefill_chunk_rows = 32});
   const TestImage png = ReadPng(TestDataDir() / "tiny-samples" / "exit_sign.png");
-  const auto picture = std::make_shared<PictureResult>();
+  const auto picture = std::make_shared<MediumResult>();
   open.engine().SubmitPicture(open.model->PreparePicture(png.view(), 70), picture);
   open.executor.RunAll();  // sizes the scratch of the matrix products
 
@@ -67,6 +67,23 @@ TEST_P(EngineAllocationTest, NoneInAnyStepAfterTheFirst) {
   EXPECT_EQ(picture->num_terminal_calls, 2);
 }
 
+TEST_P(EngineAllocationTest, NoneInAnyStepWithDrafts) {
+  OpenModel open(checkpoint_.path(), GetParam(), {.trace = &trace_, .prefill_chunk_rows = 32, .adaptive_drafts = false},
+                 {}, TestDataDir() / "e2b-drafter");
+  const auto warm = std::make_shared<CountingSequence>();
+  open.engine().SubmitSequence(TextRequest({2, 40, 50, 60}, 30), warm);
+  open.executor.RunAll();
+  const auto first = std::make_shared<CountingSequence>();
+  const auto second = std::make_shared<CountingSequence>();
+  open.engine().SubmitSequence(TextRequest({2, 40, 50, 60}, 50), first);
+  open.engine().SubmitSequence(TextRequest({2, 80, 90, 60}, 30), second);
+  open.executor.RunOne();
+  open.executor.RunOne();
+  EXPECT_EQ(Count([&] { open.executor.RunAll(); }), 0);
+  EXPECT_EQ(first->num_tokens, 50);
+  EXPECT_EQ(second->num_tokens, 30);
+}
+
 TEST_P(EngineAllocationTest, NoMemoryForKeysAndValuesFailsThatSequenceAlone) {
   OpenModel open(checkpoint_.path(), GetParam(), {.trace = &trace_});
   const auto live = std::make_shared<CountingSequence>();
@@ -81,6 +98,33 @@ TEST_P(EngineAllocationTest, NoMemoryForKeysAndValuesFailsThatSequenceAlone) {
   EXPECT_EQ(unlucky->failure, "out of memory");
   open.executor.RunAll();
   EXPECT_EQ(live->num_tokens, 30);
+}
+
+TEST_P(EngineAllocationTest, NoneInAnyLayerOfAClipAfterTheFirst) {
+  OpenModel open(EmbeddedModelDir(), GetParam(), {.trace = &trace_});
+  ASSERT_NE(open.Hear(std::vector<float>(16000, 0.25F))->tokens, nullptr);  // packs the weights, makes the scratch
+  const auto clips = std::make_shared<MediumResult>();
+  open.engine().SubmitSound(std::vector<float>(16000, 0.5F), clips);
+  open.engine().SubmitSound(std::vector<float>(9000, 0.5F), clips);
+  EXPECT_EQ(Count([&] { open.executor.RunAll(); }), 0);
+  EXPECT_EQ(clips->num_terminal_calls, 2);
+  EXPECT_NE(clips->tokens, nullptr);
+}
+
+TEST_P(EngineAllocationTest, NoMemoryForTheScratchOfSoundFailsThatClipAlone) {
+  OpenModel open(EmbeddedModelDir(), GetParam(), {.trace = &trace_});
+  const auto live = std::make_shared<CountingSequence>();
+  open.engine().SubmitSequence(TextRequest({2, 40, 50, 60}, 30), live);
+  open.executor.RunOne();
+  const auto unlucky = std::make_shared<MediumResult>();
+  open.engine().SubmitSound(std::vector<float>(16000, 0.25F), unlucky);
+  allocations_until_failure = 0;
+  EXPECT_GT(Count([&] { open.executor.RunOne(); }), 0);
+  allocations_until_failure = -1;
+  EXPECT_EQ(unlucky->failed, FinishReason::kFailed);
+  EXPECT_EQ(unlucky->failure, "out of memory");
+  EXPECT_NE(open.Hear(std::vector<float>(16000, 0.25F))->tokens, nullptr);
+  EXPECT_NE(live->finish, FinishReason::kFailed);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, EngineAllocationTest, testing::Values(Mode::kExact, Mode::kFast),

@@ -26,9 +26,6 @@ using testing::HasSubstr;
 std::map<std::string, std::vector<int64_t>> ReleasedTensors(const nlohmann::json& inventory) {
   std::map<std::string, std::vector<int64_t>> tensors;
   for (const auto& [name, entry] : inventory.items()) {
-    if (name.find("audio") != std::string::npos) {
-      continue;
-    }
     const size_t place = name.find("{i}");
     if (place == std::string::npos) {
       tensors[name] = entry.get<std::vector<int64_t>>();
@@ -53,7 +50,7 @@ TEST_P(RandomShapeTest, HasTheTensorsOfTheReleasedModel) {
   const auto released = ReleasedTensors(nlohmann::json::parse(file).at(released_name).at("inventory"));
   const ModelConfig config = RandomModelConfig(shape);
   std::map<std::string, std::vector<int64_t>> ours;
-  for (const RandomTensor& tensor : TensorsOf(config.text, *config.vision)) {
+  for (const RandomTensor& tensor : TensorsOf(config)) {
     std::vector<int64_t>& dims = ours[tensor.name];
     for (int axis = 0; axis < tensor.shape.rank(); ++axis) {
       dims.push_back(tensor.shape[axis]);
@@ -93,7 +90,7 @@ DType TypeOf(const std::vector<RandomTensor>& tensors, std::string_view name) {
 
 TEST(RandomTensorsTest, MatricesOfTheDecoderHaveTheTypeThatFilesGiveThem) {
   const ModelConfig e2b = RandomModelConfig("e2b");
-  const std::vector<RandomTensor> tensors = TensorsOf(e2b.text, *e2b.vision, DType::kQ40);
+  const std::vector<RandomTensor> tensors = TensorsOf(e2b, DType::kQ40);
   const std::string model = "model.language_model.";
   EXPECT_EQ(TypeOf(tensors, model + "layers.3.mlp.down_proj.weight"), DType::kQ40);
   EXPECT_EQ(TypeOf(tensors, model + "embed_tokens.weight"), DType::kQ6K);
@@ -102,13 +99,13 @@ TEST(RandomTensorsTest, MatricesOfTheDecoderHaveTheTypeThatFilesGiveThem) {
   EXPECT_EQ(TypeOf(tensors, "model.vision_tower.encoder.layers.0.mlp.up_proj.linear.weight"), DType::kBF16);
   const ModelConfig a4b = RandomModelConfig("26b");
   // 704 values a row: not whole blocks of 256.
-  EXPECT_EQ(TypeOf(TensorsOf(a4b.text, *a4b.vision, DType::kQ4K), model + "layers.0.experts.down_proj"), DType::kQ80);
+  EXPECT_EQ(TypeOf(TensorsOf(a4b, DType::kQ4K), model + "layers.0.experts.down_proj"), DType::kQ80);
 }
 
 // A small model of the same kind, so that the test needs little memory.
 ModelConfig SmallConfig() {
   const std::string file = (TestDataDir() / "e2b" / "config.json").string();
-  return {.text = ReadTextConfig(file), .vision = ReadVisionConfig(file), .audio = std::nullopt};
+  return {.text = ReadTextConfig(file), .vision = ReadVisionConfig(file), .audio = ReadAudioConfig(file)};
 }
 
 TEST(RandomSourceTest, RepeatsMemoryForTablesReadByRow) {
@@ -125,12 +122,14 @@ TEST(RandomSourceTest, RepeatsMemoryForTablesReadByRow) {
 
 TEST(StageTimingTest, TimesEveryStageOfARandomModel) {
   const ModelConfig config = SmallConfig();
-  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config,
-                              TestContext(Mode::kFast));
-  const std::vector<StageTime> stages = TimeStages(
-      weights,
-      {.image_budget = 70, .num_text_tokens = 5, .num_prompt_tokens = 9, .num_output_tokens = 4, .num_repetitions = 3});
-  ASSERT_EQ(stages.size(), 7U);
+  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config)), config, TestContext(Mode::kFast));
+  const std::vector<StageTime> stages = TimeStages(weights, {.image_budget = 70,
+                                                             .num_text_tokens = 5,
+                                                             .num_prompt_tokens = 9,
+                                                             .num_output_tokens = 4,
+                                                             .num_samples = 16000,
+                                                             .num_repetitions = 3});
+  ASSERT_EQ(stages.size(), 8U);
   EXPECT_EQ(stages[0].name, "preprocess");
   EXPECT_EQ(stages[1].name, "tower");
   EXPECT_EQ(stages[1].amount, 70);
@@ -138,13 +137,15 @@ TEST(StageTimingTest, TimesEveryStageOfARandomModel) {
   EXPECT_EQ(stages[2].amount, 75);
   EXPECT_EQ(stages[3].name, "decode");
   EXPECT_EQ(stages[3].amount, 3);
-  EXPECT_EQ(stages[4].name, "prompt");
-  EXPECT_EQ(stages[4].amount, 9);
-  EXPECT_GT(stages[4].flops, 0);
-  EXPECT_EQ(stages[5].name, "decode x4");
-  EXPECT_EQ(stages[6].name, "decode x8");
-  EXPECT_EQ(stages[6].amount, 3);
-  EXPECT_EQ(stages[6].read_bytes, stages[3].read_bytes);
+  EXPECT_EQ(stages[4].name, "sound");
+  EXPECT_EQ(stages[4].amount, 25);
+  EXPECT_EQ(stages[5].name, "prompt");
+  EXPECT_EQ(stages[5].amount, 9);
+  EXPECT_GT(stages[5].flops, 0);
+  EXPECT_EQ(stages[6].name, "decode x4");
+  EXPECT_EQ(stages[7].name, "decode x8");
+  EXPECT_EQ(stages[7].amount, 3);
+  EXPECT_EQ(stages[7].read_bytes, stages[3].read_bytes);
   for (const StageTime& stage : stages) {
     EXPECT_EQ(stage.seconds.size(), 3U) << stage.name;
     EXPECT_LE(stage.fastest_s(), stage.median_s()) << stage.name;
@@ -156,6 +157,7 @@ TEST(StageTimingTest, CountsWhatTheSpecificationCounts) {
   const ModelConfig config = RandomModelConfig("e2b");
   EXPECT_NEAR(TowerFlops(*config.vision, 2520, 1536), 1.08e12, 0.01e12);
   EXPECT_NEAR(TowerFlops(*config.vision, 10080, 1536), 8.05e12, 0.02e12);
+  EXPECT_NEAR(AudioTowerFlops(*config.audio, 750, 1536), 444e9, 0.5e9);
   // Every further token of a prompt costs the 14 layers before the last one with keys, and that one's keys and values:
   // per layer 1536 * (2 * 8 heads * head size + 2 * head size + 3 * 6144 + 2 * 256) products, and the projection of all
   // per-layer embeddings.
@@ -167,8 +169,7 @@ TEST(StageTimingTest, CountsWhatTheSpecificationCounts) {
 
 TEST(StageTimingTest, RefusesOptionsOutOfRange) {
   const ModelConfig config = SmallConfig();
-  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config.text, *config.vision)), config,
-                              TestContext(Mode::kFast));
+  const LoadedWeights weights(std::make_unique<RandomSource>(TensorsOf(config)), config, TestContext(Mode::kFast));
   const auto error = [&](const StageTimingOptions& options) -> std::string {
     try {
       TimeStages(weights, options);

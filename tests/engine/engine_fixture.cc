@@ -22,24 +22,40 @@ std::string ReadFile(const std::filesystem::path& file) {
 
 }  // namespace
 
+void LogprobsResult::OnLogprobs(std::span<const PickedLogprobs> the_logprobs) {
+  for (const PickedLogprobs& token : the_logprobs) {
+    for (const TokenLogprob& other : token.top) {
+      logprobs.push_back(other.logprob);
+    }
+  }
+}
+
 std::filesystem::path EmbeddedModelDir() { return SourceDir() / "models" / "percept-tiny"; }
 
 OpenModel::OpenModel(const std::filesystem::path& path, Mode mode, EngineOptions options,
-                     const std::filesystem::path& mmproj) {
+                     const std::filesystem::path& mmproj, const std::filesystem::path& drafter) {
   options.executor = &executor;
   options.trace = options.trace == nullptr ? &trace : options.trace;
-  model = Model::Open(path, {.mode = mode, .max_isa = TestMaxIsa(), .mmproj = mmproj, .engine = options});
+  model = Model::Open(path,
+                      {.mode = mode, .max_isa = TestMaxIsa(), .mmproj = mmproj, .drafter = drafter, .engine = options});
 }
 
 OpenModel::~OpenModel() { executor.RunAll(); }
 
-std::shared_ptr<PictureResult> OpenModel::Encode(const std::filesystem::path& picture, int budget) {
+std::shared_ptr<MediumResult> OpenModel::Encode(const std::filesystem::path& picture, int budget) {
   return Encode(model->PreparePicture(ReadPng(picture).view(), budget));
 }
 
-std::shared_ptr<PictureResult> OpenModel::Encode(ImagePatches patches) {
-  auto result = std::make_shared<PictureResult>();
+std::shared_ptr<MediumResult> OpenModel::Encode(ImagePatches patches) {
+  auto result = std::make_shared<MediumResult>();
   engine().SubmitPicture(std::move(patches), result);
+  executor.RunAll();
+  return result;
+}
+
+std::shared_ptr<MediumResult> OpenModel::Hear(std::vector<float> samples) {
+  auto result = std::make_shared<MediumResult>();
+  engine().SubmitSound(std::move(samples), result);
   executor.RunAll();
   return result;
 }
@@ -87,6 +103,14 @@ void SmallCheckpoint::Edit(const std::string& file, const std::string& from, con
     throw std::runtime_error(file + " does not contain " + from);
   }
   folder_.Write(file, text.replace(place, from.size(), to));
+}
+
+void VariantTest::SetUp() {
+  if (GetParam() != std::string("e2b")) {
+    PERCEPT_NEED_SHARED();
+    path_ = SharedDir() / "goldens" / "variants" / GetParam();
+  }
+  config_ = Model::Inspect(path_).text;
 }
 
 }  // namespace percept

@@ -3,29 +3,38 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "engine/model.h"
 #include "tests/encoders/png.h"
-#include "tests/engine/engine_fixture.h"
 #include "tests/engine/gguf_variant.h"
+#include "tests/engine/golden_prompt.h"
 #include "tests/support/closeness.h"
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/golden_file.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/wav.h"
 
 namespace percept {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::StartsWith;
 
 fs::path GgufDir() { return SharedDir() / "goldens" / "gguf"; }
 fs::path VariantDir() { return SharedDir() / "goldens" / "variants" / "e2b-256"; }
@@ -45,16 +54,26 @@ fs::path Mmproj() { return GgufDir() / "e2b-256-mmproj.gguf"; }
 
 class GgufAnswerTest : public testing::TestWithParam<std::string> {};
 
-TEST_P(GgufAnswerTest, IsTheReferences) {
+TEST_P(GgufAnswerTest, PromptAndAnswerAreTheReferences) {
   PERCEPT_NEED_SHARED();
+  constexpr size_t kVocabSize = 512;
   OpenModel open(TextFile(GetParam()));
-  const std::vector<int64_t> ids = GoldenFile(VariantDir() / "golden.safetensors").Integers("text/input_ids");
-  const std::vector<int64_t> expected =
-      GoldenFile(GgufDir() / "golden.safetensors").Integers(GetParam() + ".greedy_ids");
-  const auto answer = std::make_shared<SequenceResult>();
-  open.engine().SubmitSequence(TextRequest({ids.begin(), ids.end()}, static_cast<int64_t>(expected.size())), answer);
-  open.executor.RunAll();
+  const GoldenFile golden(GgufDir() / "golden.safetensors");
+  const std::vector<int64_t> expected = golden.Integers(GetParam() + ".greedy_ids");
+  SequenceRequest request = GoldenRequest(open, "e2b-256", "text", static_cast<int64_t>(expected.size()));
+  request.top_logprobs = 100;
+  request.prompt_logprobs = {.first_row = 1, .num_top = 100};
+  const auto answer = Ask<ScoredResult>(open, std::move(request));
   EXPECT_EQ(answer->ids, std::vector<int32_t>(expected.begin(), expected.end()));
+  const std::vector<float> logits = golden.Floats(GetParam() + ".logits");
+  const auto row_of = [&](int64_t row) {
+    return std::span(logits).subspan(static_cast<size_t>(row) * kVocabSize, kVocabSize);
+  };
+  EXPECT_EQ(answer->of_prompt.size(), 99U);
+  for (const auto& [row, told] : answer->of_prompt) {
+    EXPECT_LT(LogprobDifference(told, row_of(row - 1)), 1e-3) << row;
+  }
+  EXPECT_LT(LogprobDifference(answer->of_answer.front(), row_of(99)), 1e-3);
 }
 
 INSTANTIATE_TEST_SUITE_P(Mixes, GgufAnswerTest, testing::Values("bf16", "q8_0", "q4_0", "kmix"),
@@ -87,6 +106,17 @@ TEST(GgufMmprojTest, SoftTokensOfTwoPicturesAreTheReferences) {
   }
   const auto num_rows = static_cast<int64_t>(ours.size()) / 256;
   EXPECT_LE(MaxAbsDifference(ConstMatrixView(ours.data(), num_rows, 256, 256), soft), 1e-4);
+}
+
+TEST(GgufMmprojTest, SoftTokensOfTwoClipsAreTheReferences) {
+  PERCEPT_NEED_SHARED();
+  OpenModel open(TextFile("q4_0"), Mode::kExact, {}, Mmproj());
+  const GoldenFile golden(VariantDir() / "golden.safetensors");
+  const std::pair<const char*, const char*> clips[] = {{"clip_a.wav", "clip0"}, {"clip_b.wav", "clip1"}};
+  for (const auto& [file, name] : clips) {
+    const auto tokens = open.Hear(ReadWav(SharedDir() / "goldens" / "variants" / "inputs" / file))->tokens;
+    EXPECT_LE(MaxAbsDifference(tokens->rows.view(), golden.Floats(std::string("audio/f32/") + name + ".soft")), 1e-4);
+  }
 }
 
 TEST(GgufMmprojTest, AFolderBringsItsOwn) {
@@ -126,6 +156,45 @@ TEST(GgufMmprojTest, WhatIsNoMmprojIsRefused) {
                                                    VariantDir().string() + " has its own encoders");
 }
 
+// The file's bytes with the two dimensions of a matrix swapped.
+std::string WithDimensionsSwapped(std::string bytes, const std::string& tensor) {
+  const size_t dims = bytes.find(GgufWriter::Text(tensor)) + sizeof(uint64_t) + tensor.size() + sizeof(uint32_t);
+  std::swap_ranges(bytes.begin() + static_cast<std::ptrdiff_t>(dims),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(dims + 8),
+                   bytes.begin() + static_cast<std::ptrdiff_t>(dims + 8));
+  return bytes;
+}
+
+std::string BytesOf(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+TEST(GgufRefusalTest, ATensorOfAnotherShapeHasItsNameInTheFile) {
+  PERCEPT_NEED_SHARED();
+  const TempFolder folder;
+  const fs::path text = folder.Write("t.gguf", WithDimensionsSwapped(BytesOf(TextFile("q4_0")), "blk.3.ffn_up.weight"));
+  EXPECT_EQ(OpenError(text),
+            text.string() + ": tensor 'blk.3.ffn_up.weight' has shape [256, 512], expected [512, 256]");
+  const fs::path mmproj =
+      folder.Write("m.gguf", WithDimensionsSwapped(BytesOf(Mmproj()), "mm.input_projection.weight"));
+  EXPECT_EQ(OpenError(TextFile("q4_0"), mmproj),
+            mmproj.string() + ": tensor 'mm.input_projection.weight' has shape [64, 256], expected [256, 64]");
+}
+
+TEST(GgufRefusalTest, AFileCutAnywhere) {
+  PERCEPT_NEED_SHARED();
+  const std::string whole = BytesOf(TextFile("q4_0"));
+  const TempFolder folder;
+  for (size_t size = 8; size < whole.size(); size += whole.size() / 40) {
+    const fs::path file = folder.Write("cut.gguf", std::string_view(whole).substr(0, size));
+    EXPECT_THAT(OpenError(file), AllOf(StartsWith(file.string() + ": "),
+                                       AnyOf(HasSubstr("the file is cut short or damaged"),
+                                             HasSubstr("it cannot hold "), HasSubstr(" elements in "))))
+        << size << " bytes";
+  }
+}
+
 class GgufVariantTest : public testing::TestWithParam<const char*> {
  protected:
   static std::vector<float> Values(const Matrix& rows) {
@@ -137,7 +206,7 @@ class GgufVariantTest : public testing::TestWithParam<const char*> {
   }
 };
 
-// From either format: the same soft tokens, the same answer.
+// From either format: the same soft tokens, the same answer, as likely.
 TEST_P(GgufVariantTest, IsTheModelOfTheFolder) {
   PERCEPT_NEED_SHARED();
   const fs::path folder = SharedDir() / "goldens" / "variants" / GetParam();
@@ -150,16 +219,15 @@ TEST_P(GgufVariantTest, IsTheModelOfTheFolder) {
   expected.rms_norm_eps = from_gguf.model->text_config().rms_norm_eps;
   EXPECT_EQ(from_gguf.model->text_config(), expected);
   std::vector<std::vector<float>> soft_tokens;
-  std::vector<std::vector<int32_t>> answers;
+  std::vector<std::vector<PickedLogprobs>> answers;
   for (OpenModel* open : {&from_folder, &from_gguf}) {
     const auto tokens = open->Encode(CutPatches(picture.view(), PixelValues::kTimesReciprocal))->tokens;
     soft_tokens.push_back(Values(tokens->rows));
     SequenceRequest request = AskAbout(*open->model, {tokens}, "What is it?");
     request.max_tokens = 16;
-    const auto answer = std::make_shared<SequenceResult>();
-    open->engine().SubmitSequence(std::move(request), answer);
-    open->executor.RunAll();
-    answers.push_back(answer->ids);
+    request.top_logprobs = 100;
+    const auto answer = Ask<ScoredResult>(*open, std::move(request));
+    answers.push_back(answer->of_answer);
   }
   EXPECT_EQ(soft_tokens[1], soft_tokens[0]);
   EXPECT_EQ(answers[1], answers[0]);
@@ -173,8 +241,8 @@ TEST(GgufVariantSoundTest, RawFramesAreProjectedAlike) {
   PERCEPT_NEED_SHARED();
   const GgufVariant variant("12b");
   const std::vector<float> samples(1000, 0.25F);
-  const auto from_gguf = OpenModel(variant.text(), Mode::kExact, {}, variant.mmproj()).model->ProjectSound(samples);
-  const auto from_folder = OpenModel(SharedDir() / "goldens" / "variants" / "12b").model->ProjectSound(samples);
+  const auto from_gguf = OpenModel(variant.text(), Mode::kExact, {}, variant.mmproj()).Hear(samples)->tokens;
+  const auto from_folder = OpenModel(SharedDir() / "goldens" / "variants" / "12b").Hear(samples)->tokens;
   ASSERT_EQ(from_gguf->rows.rows(), 2);
   EXPECT_EQ(from_gguf->rows.view().row(1)[5], from_folder->rows.view().row(1)[5]);
 }

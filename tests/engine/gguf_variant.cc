@@ -159,11 +159,12 @@ void AddTokenizer(const std::filesystem::path& file, GgufWriter& writer) {
 }
 
 // Of variants with two kinds of layers and no per-layer embeddings.
-void AddTextKeys(const TextConfig& config, GgufWriter& writer) {
+void AddTextKeys(const TextConfig& config, const std::string& architecture, GgufWriter& writer) {
+  const std::string prefix = architecture + ".";
   const auto u32 = [&](const std::string& key, int value) {
-    writer.AddU32("gemma4." + key, static_cast<uint32_t>(value));
+    writer.AddU32(prefix + key, static_cast<uint32_t>(value));
   };
-  writer.AddString("general.architecture", "gemma4");
+  writer.AddString("general.architecture", architecture);
   u32("block_count", config.num_layers());
   u32("context_length", config.max_positions);
   u32("embedding_length", config.hidden_size);
@@ -178,17 +179,20 @@ void AddTextKeys(const TextConfig& config, GgufWriter& writer) {
     kv_heads.push_back(layer.num_kv_heads);
     is_sliding.push_back(sliding ? 1 : 0);
   }
-  AddList("gemma4.attention.head_count_kv", 5, kv_heads, writer);
-  AddList("gemma4.attention.sliding_window_pattern", 7, is_sliding, writer);
+  AddList(prefix + "attention.head_count_kv", 5, kv_heads, writer);
+  AddList(prefix + "attention.sliding_window_pattern", 7, is_sliding, writer);
   for (const LayerConfig& layer : {config.layers.front(), config.layers.back()}) {
     const std::string suffix = layer.kind == AttentionKind::kSliding ? "_swa" : "";
     for (const char* key : {"attention.key_length", "attention.value_length", "rope.dimension_count"}) {
       u32(key + suffix, layer.head_dim);
     }
-    writer.AddF32("gemma4.rope.freq_base" + suffix, static_cast<float>(config.ropes[layer.rope_idx].theta));
+    writer.AddF32(std::string(prefix).append("rope.freq_base").append(suffix),
+                  static_cast<float>(config.ropes[layer.rope_idx].theta));
   }
-  writer.AddF32("gemma4.attention.layer_norm_rms_epsilon", 1e-6F);
-  writer.AddF32("gemma4.final_logit_softcapping", 30);
+  writer.AddF32(prefix + "attention.layer_norm_rms_epsilon", 1e-6F);
+  if (config.logit_soft_cap > 0) {
+    writer.AddF32(prefix + "final_logit_softcapping", static_cast<float>(config.logit_soft_cap));
+  }
   if (config.experts) {
     u32("expert_count", config.experts->num_experts);
     u32("expert_used_count", config.experts->num_experts_per_token);
@@ -225,7 +229,7 @@ GgufVariant::GgufVariant(const std::string& name) {
   const auto source = OpenSafetensors(folder);
   GgufWriter text;
   GgufWriter mmproj;
-  AddTextKeys(config, text);
+  AddTextKeys(config, "gemma4", text);
   AddTokenizer(folder / "tokenizer.json", text);
   AddMmprojKeys(config, ReadVisionConfig(folder / "config.json").value(), mmproj);
   for (const std::string& tensor : source->Names()) {
@@ -237,6 +241,23 @@ GgufVariant::GgufVariant(const std::string& name) {
   }
   folder_.Write("text.gguf", text.Bytes());
   folder_.Write("mmproj.gguf", mmproj.Bytes());
+}
+
+GgufDrafter::GgufDrafter(const std::filesystem::path& drafter, const std::filesystem::path& tokenizer) {
+  const TextConfig config = ReadTextConfig(drafter / "config.json");
+  const auto source = OpenSafetensors(drafter);
+  GgufWriter writer;
+  AddTextKeys(config, "gemma4-assistant", writer);
+  writer.AddU32("gemma4-assistant.embedding_length_out", static_cast<uint32_t>(config.drafter->backbone_hidden_size));
+  writer.AddU32("gemma4-assistant.nextn_predict_layers", static_cast<uint32_t>(config.num_layers()));
+  writer.AddU32("gemma4-assistant.attention.shared_kv_layers", static_cast<uint32_t>(config.num_layers()));
+  AddTokenizer(tokenizer, writer);
+  for (const std::string& tensor : source->Names()) {
+    if (tensor.starts_with("masked_embedding.")) continue;
+    const std::string name = tensor.starts_with("model.") ? "model.language_" + tensor : "nextn." + tensor;
+    AddTextTensor(Renamed(name, kTextRules), *source->Find(tensor), writer);
+  }
+  folder_.Write("drafter.gguf", writer.Bytes());
 }
 
 }  // namespace percept

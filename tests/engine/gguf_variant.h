@@ -22,4 +22,17 @@ class GgufVariant {
   TempFolder folder_;
 };
 
+// A drafter of the goldens as a converter writes it, without the clusters of its output head.
+class GgufDrafter {
+ public:
+  // Of a folder, and the tokenizer of its model.
+  GgufDrafter(const std::filesystem::path& drafter, const std::filesystem::path& tokenizer);
+
+  const std::filesystem::path& folder() const { return folder_.path(); }
+  std::filesystem::path file() const { return folder_.path() / "drafter.gguf"; }
+
+ private:
+  TempFolder folder_;
+};
+
 }  // namespace percept

@@ -5,17 +5,20 @@
 
 #include <chrono>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
-#include "tests/encoders/png.h"
-#include "tests/engine/engine_fixture.h"
+#include "tests/engine/golden_prompt.h"
 #include "tests/support/golden_file.h"
+#include "tests/support/random_matrix.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/wav.h"
 
 namespace percept {
 namespace {
@@ -26,26 +29,6 @@ constexpr double kGapThatDecides = 0.1;
 std::vector<int32_t> GreedyIds(const std::filesystem::path& folder, const std::string& name) {
   std::ifstream file(folder / "golden.json");
   return nlohmann::json::parse(file).at("cases").at(name).at("greedy_ids");
-}
-
-std::vector<int32_t> PromptIds(const GoldenFile& golden, const std::string& name) {
-  const std::vector<int64_t> ids = golden.Integers(name + "/input_ids");
-  return {ids.begin(), ids.end()};
-}
-
-// One span for each run of placeholders.
-std::vector<SoftSpan> SpansOf(const std::vector<int32_t>& ids, int32_t placeholder) {
-  std::vector<SoftSpan> spans;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] != placeholder) {
-      continue;
-    }
-    if (i == 0 || ids[i - 1] != placeholder) {
-      spans.push_back({.first_row = static_cast<int>(i), .media_idx = static_cast<int>(spans.size())});
-    }
-    ++spans.back().num_rows;
-  }
-  return spans;
 }
 
 // Where the steps of the only prompt ended.
@@ -146,31 +129,45 @@ TEST(EngineGoldenTest, OtherFormsOfTheFilesGiveTheSameAnswer) {
   EXPECT_EQ(answer->ids, GreedyIds(variants / "e2b", "text"));
 }
 
-// The samples of a clip, as the reference cut them into frames.
-TEST(EngineGoldenTest, TwoClipsOfRawSamplesGiveTheReferencesAnswer) {
-  PERCEPT_NEED_SHARED();
-  const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / "12b";
-  OpenModel open(folder);
-  const GoldenFile golden(folder / "golden.safetensors");
+// Through a tower, and frame by frame without one.
+class EngineSoundGoldenTest : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override { PERCEPT_NEED_SHARED(); }
+  static std::filesystem::path folder() { return SharedDir() / "goldens" / "variants" / GetParam(); }
+};
+
+TEST_P(EngineSoundGoldenTest, TwoClipsGiveTheReferencesAnswer) {
+  OpenModel open(folder());
+  const GoldenFile golden(folder() / "golden.safetensors");
   SequenceRequest request = TextRequest(PromptIds(golden, "audio"), 32);
   request.prompt.spans = SpansOf(request.prompt.ids, open.model->special_tokens().audio);
-  for (const char* clip : {"clip0", "clip1"}) {
-    request.media.push_back(open.model->ProjectSound(golden.Floats(std::string("audio/f32/") + clip + ".features")));
+  for (const char* clip : {"clip_a.wav", "clip_b.wav"}) {
+    request.media.push_back(open.Hear(ReadWav(folder().parent_path() / "inputs" / clip))->tokens);
   }
   const auto answer = std::make_shared<SequenceResult>();
   open.engine().SubmitSequence(std::move(request), answer);
   open.executor.RunAll();
-  ExpectSameAnswer(answer->ids, GreedyIds(folder, "audio"), golden.Floats("audio/f32/greedy_gap"));
+  ExpectSameAnswer(answer->ids, GreedyIds(folder(), "audio"), golden.Floats("audio/f32/greedy_gap"));
 }
 
-TEST(EngineGoldenTest, SoundNeedsADirectProjectionAndSamples) {
-  const SmallCheckpoint small;
-  EXPECT_THAT([&] { OpenModel(small.path()).model->ProjectSound(std::vector<float>(640)); },
-              testing::ThrowsMessage<ArgumentError>("this model has no direct projection of sound"));
-  PERCEPT_NEED_SHARED();
-  EXPECT_THAT([&] { OpenModel(SharedDir() / "goldens" / "variants" / "12b").model->ProjectSound({}); },
-              testing::ThrowsMessage<InputError>("a clip without samples"));
+TEST_P(EngineSoundGoldenTest, ClipsThatCannotBeUsedAreRefused) {
+  OpenModel open(folder());
+  EXPECT_THAT([&] { open.Hear({}); }, testing::ThrowsMessage<InputError>("a clip without samples"));
+  std::vector<float> samples(2000);
+  samples[1234] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT([&] { open.Hear(samples); },
+              testing::ThrowsMessage<InputError>("sample 1234 of a clip is not a finite number"));
+  const std::vector<float> long_clip(30 * 16000 + 1);
+  if (open.model->card().text.audio == EncoderKind::kTower) {
+    EXPECT_THAT([&] { open.Hear(long_clip); },
+                testing::ThrowsMessage<InputError>(testing::HasSubstr("(480001 samples) is too long")));
+  } else {
+    EXPECT_EQ(open.Hear(long_clip)->tokens->rows.rows(), 751);
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(Variants, EngineSoundGoldenTest, testing::Values("e2b", "e4b", "12b"),
+                         [](const auto& test) { return std::string(test.param); });
 
 // Whole prompts of two pictures. Where rows of a picture see each other, chunks end outside of pictures; else anywhere.
 class EngineImageGoldenTest : public testing::TestWithParam<std::tuple<const char*, int, int64_t>> {
@@ -184,17 +181,9 @@ TEST_P(EngineImageGoldenTest, TwoPicturesGiveTheReferencesAnswer) {
   const std::filesystem::path variants = SharedDir() / "goldens" / "variants";
   OpenModel open(variants / variant, Mode::kExact, {.prefill_chunk_rows = chunk_rows});
   const GoldenFile golden(variants / variant / "golden.safetensors");
-  SequenceRequest request = TextRequest(PromptIds(golden, name), 32);
-  const std::vector<SoftSpan> spans = SpansOf(request.prompt.ids, open.model->special_tokens().image);
-  request.prompt.spans = spans;
-  for (const std::string picture : {"a", "b"}) {
-    const TestImage resized =
-        ReadPng(variants / "inputs" / ("resized_" + picture + "_" + std::to_string(budget) + ".png"));
-    request.media.push_back(open.Encode(CutPatches(resized.view(), PixelValues::kTimesReciprocal))->tokens);
-  }
-  const auto answer = std::make_shared<SequenceResult>();
-  open.engine().SubmitSequence(std::move(request), answer);
-  open.executor.RunAll();
+  SequenceRequest request = GoldenRequest(open, variant, name, 32);
+  const std::vector<SoftSpan> spans = request.prompt.spans;
+  const auto answer = Ask<SequenceResult>(open, std::move(request));
   ExpectSameAnswer(answer->ids, GreedyIds(variants / variant, name), golden.Floats(name + "/f32/greedy_gap"));
   if (open.model->text_config().bidirectional == BidirectionalAttention::kMediaRuns) {
     for (const int64_t end : ChunkEnds(open.trace)) {

@@ -30,14 +30,27 @@ TEST(ModelCardTest, TheEmbeddedModel) {
 
 TEST(ModelCardTest, TellsTheMemoryOfAnEngineBeforeWeightsAreRead) {
   const ModelCard card = Model::Inspect(EmbeddedModelDir());
-  const EngineMemory memory = MemoryOf(card.text, {.prefill_chunk_rows = 256, .kv_limit_bytes = 1 << 20});
+  const EngineMemory memory = MemoryOf(card.text, {.prefill_chunk_rows = 256, .kv_limit_bytes = 1 << 25});
   EXPECT_EQ(memory.context_tokens, 8192);
-  EXPECT_EQ(memory.kv_limit_bytes, 1 << 20);
+  EXPECT_EQ(memory.kv_limit_bytes, 1 << 25);
   // One full layer of 2 x 128 floats over the context, two rings of 2 x 64 over the window of 512 and a chunk; K and V.
   EXPECT_EQ(memory.sequence_bytes, 8192 * 2 * 256 * 4 + 2 * (512 - 1 + 256) * 2 * 128 * 4);
   EXPECT_GT(memory.step_bytes, 256 * 256 * 4);
   EXPECT_THAT([&] { MemoryOf(card.text, {.context_tokens = 8193}); },
               testing::ThrowsMessage<ArgumentError>(HasSubstr("made for at most 8192")));
+}
+
+TEST(ModelCardTest, ADrafterAddsItsScratchAndTheRowsItGuesses) {
+  const SmallCheckpoint checkpoint;
+  const ModelCard card = Model::Inspect(checkpoint.path(), {}, TestDataDir() / "e2b-drafter");
+  ASSERT_TRUE(card.drafter.has_value());
+  EXPECT_EQ(card.drafter->num_parameters, 69748);
+  const EngineOptions options{.prefill_chunk_rows = 4, .max_draft_tokens = 6};
+  const EngineMemory plain = MemoryOf(card.text, options);
+  const EngineMemory drafting = MemoryOf(card.text, options, &card.drafter->text);
+  // 32 rows of logits at the least; four rings over a window of 16 and 7 rows instead of 4, keys and values of 16.
+  EXPECT_GT(drafting.step_bytes, plain.step_bytes + 32 * 512 * 4);
+  EXPECT_EQ(drafting.sequence_bytes - plain.sequence_bytes, 4 * 3 * 2 * 16 * 4);
 }
 
 struct Variant {

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "engine/model.h"
 #include "kernels/weights/safetensors.h"
@@ -32,13 +35,15 @@ std::string OpenError(const std::filesystem::path& path) {
   return "(no error)";
 }
 
-// The small checkpoint's weights with one tensor left out or added.
-void Rewrite(const SmallCheckpoint& checkpoint, const std::string& left_out, const std::string& added) {
+// The small checkpoint's weights without the tensors whose names begin so.
+void RemoveTensors(const SmallCheckpoint& checkpoint, const std::vector<std::string>& prefixes,
+                   const std::string& added = "") {
   SafetensorsWriter writer;
   {
     const auto source = OpenSafetensors(checkpoint.path());
     for (const TensorEntry& entry : source->entries()) {
-      if (entry.name != left_out) {
+      const auto begins_name = [&](const std::string& prefix) { return entry.name.starts_with(prefix); };
+      if (std::none_of(prefixes.begin(), prefixes.end(), begins_name)) {
         writer.Add(
             entry.name, entry.dtype, entry.shape,
             {static_cast<const char*>(source->Find(entry.name)->bytes), static_cast<size_t>(entry.size_bytes())});
@@ -49,6 +54,11 @@ void Rewrite(const SmallCheckpoint& checkpoint, const std::string& left_out, con
     writer.AddF32(added, {2}, {1, 2});
   }
   checkpoint.folder().Write("model.safetensors", writer.Bytes());
+}
+
+// With one tensor left out or added.
+void Rewrite(const SmallCheckpoint& checkpoint, const std::string& left_out, const std::string& added) {
+  RemoveTensors(checkpoint, left_out.empty() ? std::vector<std::string>() : std::vector{left_out}, added);
 }
 
 class RefusalsTest : public testing::Test {
@@ -114,7 +124,7 @@ TEST_F(RefusalsTest, EveryMechanismThatIsMissingIsNamed) {
 
 TEST_F(RefusalsTest, OptionsOutOfRange) {
   ManualExecutor executor;
-  const auto error = [&](EngineOptions options) -> std::string {
+  const auto error = [&](const EngineOptions& options) -> std::string {
     try {
       Model::Open(checkpoint_.path(), {.engine = options});
     } catch (const ArgumentError& argument) {
@@ -126,6 +136,73 @@ TEST_F(RefusalsTest, OptionsOutOfRange) {
   EXPECT_THAT(error({.executor = &executor, .context_tokens = 5000}),
               HasSubstr("context_tokens is 5000: the model was made for at most 4096"));
   EXPECT_THAT(error({.executor = &executor, .prefill_chunk_rows = -3}), HasSubstr("prefill_chunk_rows is -3"));
+  EXPECT_THAT(error({.executor = &executor, .context_tokens = -1}),
+              HasSubstr("context_tokens is -1: expected at least 0"));
+}
+
+TEST_F(RefusalsTest, AContextWhoseKeysAndValuesDoNotFitTheirLimit) {
+  const TextConfig config = Model::Inspect(checkpoint_.path()).text;
+  const int64_t needed = MemoryOf(config, {.context_tokens = 1000}).sequence_bytes;
+  ManualExecutor executor;
+  EngineOptions options{.executor = &executor, .context_tokens = 1000, .kv_limit_bytes = needed - 1};
+  EXPECT_THAT([&] { Model::Open(checkpoint_.path(), {.engine = options}); },
+              testing::ThrowsMessage<ArgumentError>("a context of 1000 tokens needs " + std::to_string(needed) +
+                                                    " bytes for its keys and values; the limit is " +
+                                                    std::to_string(needed - 1)));
+  options.kv_limit_bytes = needed;
+  EXPECT_EQ(Model::Open(checkpoint_.path(), {.engine = options})->engine().context_tokens(), 1000);
+  EXPECT_THAT([&] { MemoryOf(config, {.kv_limit_bytes = 1000}); },
+              testing::ThrowsMessage<ArgumentError>(
+                  AllOf(HasSubstr("a context of 1 tokens needs"), HasSubstr("the limit is 1000"))));
+}
+
+// The weights are not looked at: a tensor is missing.
+TEST_F(RefusalsTest, AContextThatDoesNotFitTheMemory) {
+  Rewrite(checkpoint_, "model.language_model.layers.3.layer_scalar", "");
+  const EngineMemory memory = MemoryOf(Model::Inspect(checkpoint_.path()).text, {.context_tokens = 1000});
+  ManualExecutor executor;
+  ModelOptions options{.engine = {.executor = &executor, .context_tokens = 1000},
+                       .memory_bytes = memory.sequence_bytes + memory.step_bytes - 1};
+  EXPECT_THAT([&] { Model::Open(checkpoint_.path(), options); },
+              testing::ThrowsMessage<ArgumentError>(
+                  "a context of 1000 tokens needs " + std::to_string(memory.sequence_bytes) +
+                  " bytes for its keys and values and " + std::to_string(memory.step_bytes) +
+                  " for the scratch of a step; there are " + std::to_string(options.memory_bytes)));
+  ++options.memory_bytes;
+  EXPECT_THROW(Model::Open(checkpoint_.path(), options), CheckpointError);
+}
+
+TEST_F(RefusalsTest, AContextThatIsLeftOpenIsWhatTheLimitHolds) {
+  const TextConfig config = Model::Inspect(checkpoint_.path()).text;
+  const EngineMemory fits = MemoryOf(config, {.context_tokens = 640});
+  const EngineMemory memory = MemoryOf(config, {.kv_limit_bytes = fits.sequence_bytes + 100});
+  EXPECT_EQ(memory.context_tokens, 640);
+  EXPECT_EQ(memory.sequence_bytes, fits.sequence_bytes);
+  EXPECT_EQ(MemoryOf(config, {}).context_tokens, 4096);
+}
+
+// What GenerateRequest holds is looked at before any of it is worked on: the picture has no pixels to read.
+TEST_F(RefusalsTest, APictureForAModelWithoutVision) {
+  checkpoint_.Edit("config.json", "\"vision_config\": {", "\"vision_config\": null, \"unused\": {");
+  RemoveTensors(checkpoint_, {"model.vision_tower.", "model.embed_vision."});
+  OpenModel open(checkpoint_.path());
+  GenerateRequest request{.prompt = "What is it?"};
+  request.pictures.emplace_back();
+  const std::string refusal = checkpoint_.path().string() + ": this model takes no pictures: it has no vision encoder";
+  EXPECT_THAT([&] { open.model->Generate(request); }, testing::ThrowsMessage<CheckpointError>(refusal));
+  const MediaItem item{MediaKind::kVideo, {{.num_rows = 1, .time_s = 0}}};
+  EXPECT_THAT([&] { open.model->BuildPrompt({}, std::span(&item, 1)); },
+              testing::ThrowsMessage<CheckpointError>(refusal));
+}
+
+TEST_F(RefusalsTest, SoundForAModelWithoutAudio) {
+  OpenModel open(checkpoint_.path());
+  const std::string refusal = checkpoint_.path().string() + ": this model takes no sound: it has no audio encoder";
+  const MediaItem item{MediaKind::kAudio, {{.num_rows = 1, .time_s = 0}}};
+  EXPECT_THAT([&] { open.model->BuildPrompt({}, std::span(&item, 1)); },
+              testing::ThrowsMessage<CheckpointError>(refusal));
+  EXPECT_THAT([&] { open.Hear(std::vector<float>(640)); },
+              testing::ThrowsMessage<ArgumentError>("this model has no audio encoder"));
 }
 
 class RequestRefusalsTest : public testing::Test {
@@ -146,18 +223,30 @@ class RequestRefusalsTest : public testing::Test {
 
 TEST_F(RequestRefusalsTest, APromptLongerThanTheContext) {
   EXPECT_EQ(SubmitError<InputError>(TextRequest(std::vector<int32_t>(64, 2), 1)),
-            "the prompt has 64 tokens: with an answer of at least one it does not fit the context of 64");
+            "context full: the prompt has 64 tokens, the context holds 64, one of them for an answer");
   EXPECT_FALSE(open_.executor.waiting());
 }
 
+// A run of rows that see each other has to come in one step, for which the rings of an ordinary sequence are too small.
 TEST_F(RequestRefusalsTest, APromptThatCanNeverFitTheKeysAndValues) {
-  OpenModel small(checkpoint_.path(), Mode::kExact, {.kv_limit_bytes = 1000});
+  PERCEPT_NEED_SHARED();
+  const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / "31b";
+  const EngineOptions options{.context_tokens = 128, .prefill_chunk_rows = 8};
+  const int64_t bytes = MemoryOf(Model::Inspect(folder).text, options).sequence_bytes;
+  EngineOptions limited = options;
+  limited.kv_limit_bytes = bytes;
+  OpenModel small(folder, Mode::kExact, limited);
+  const TextConfig& config = small.model->text_config();
+  const int32_t image = small.model->special_tokens().image;
+  SequenceRequest request = TextRequest(std::vector<int32_t>(100, image), 5);
+  request.prompt.spans = {{.num_rows = 100}};
+  request.media = {std::make_shared<SoftTokens>(SoftTokens{Matrix(100, config.hidden_size)})};
   try {
-    small.engine().SubmitSequence(TextRequest({2, 3}, 5), std::make_shared<SequenceResult>());
+    small.engine().SubmitSequence(std::move(request), std::make_shared<SequenceResult>());
     FAIL() << "no error";
   } catch (const InputError& error) {
-    EXPECT_THAT(error.what(),
-                AllOf(HasSubstr("a prompt of 2 tokens with 5 tokens of answer"), HasSubstr("the limit is 1000")));
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("a prompt of 100 tokens with 5 tokens of answer needs"),
+                                    HasSubstr("the limit is " + std::to_string(bytes))));
   }
 }
 
@@ -190,7 +279,7 @@ TEST_F(RequestRefusalsTest, APictureThatIsNotAsPreprocessingMakesIt) {
   EXPECT_THROW(
       {
         try {
-          open_.engine().SubmitPicture(std::move(patches), std::make_shared<PictureResult>());
+          open_.engine().SubmitPicture(std::move(patches), std::make_shared<MediumResult>());
         } catch (const ArgumentError& error) {
           EXPECT_STREQ(error.what(), "a picture whose patches do not fill its grid of 6 x 3");
           throw;

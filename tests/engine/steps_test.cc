@@ -50,8 +50,8 @@ class StepsTest : public testing::Test {
 
 TEST_F(StepsTest, PicturesGivenAtOnceAreBothSubmittedBeforeTheFirstFinishes) {
   OpenModel open(checkpoint_.path());
-  const auto first = std::make_shared<PictureResult>();
-  const auto second = std::make_shared<PictureResult>();
+  const auto first = std::make_shared<MediumResult>();
+  const auto second = std::make_shared<MediumResult>();
   const RequestId a = open.engine().SubmitPicture(Picture(open), first);
   const RequestId b = open.engine().SubmitPicture(Picture(open, "slide.png"), second);
   EXPECT_EQ(open.executor.RunAll(), 3);  // the small tower has three layers
@@ -65,11 +65,11 @@ TEST_F(StepsTest, PicturesGivenAtOnceAreBothSubmittedBeforeTheFirstFinishes) {
 
 TEST_F(StepsTest, APackedPictureHasTheBitsOfOneAlone) {
   OpenModel open(checkpoint_.path());
-  const auto alone = std::make_shared<PictureResult>();
+  const auto alone = std::make_shared<MediumResult>();
   open.engine().SubmitPicture(Picture(open), alone);
   open.executor.RunAll();
-  const auto other = std::make_shared<PictureResult>();
-  const auto packed = std::make_shared<PictureResult>();
+  const auto other = std::make_shared<MediumResult>();
+  const auto packed = std::make_shared<MediumResult>();
   open.engine().SubmitPicture(Picture(open, "slide.png"), other);
   open.engine().SubmitPicture(Picture(open), packed);
   open.executor.RunAll();
@@ -83,8 +83,8 @@ TEST_F(StepsTest, APackedPictureHasTheBitsOfOneAlone) {
 
 TEST_F(StepsTest, APictureIsCancelledBetweenTwoTowerLayers) {
   OpenModel open(checkpoint_.path());
-  const auto gone = std::make_shared<PictureResult>();
-  const auto kept = std::make_shared<PictureResult>();
+  const auto gone = std::make_shared<MediumResult>();
+  const auto kept = std::make_shared<MediumResult>();
   const RequestId id = open.engine().SubmitPicture(Picture(open), gone);
   open.engine().SubmitPicture(Picture(open, "slide.png"), kept);
   ASSERT_TRUE(open.executor.RunOne());
@@ -100,7 +100,7 @@ TEST_F(StepsTest, APictureIsCancelledBetweenTwoTowerLayers) {
 
 TEST_F(StepsTest, ACancelledPictureAloneEndsTheTowersWork) {
   OpenModel open(checkpoint_.path());
-  const auto gone = std::make_shared<PictureResult>();
+  const auto gone = std::make_shared<MediumResult>();
   const RequestId id = open.engine().SubmitPicture(Picture(open), gone);
   ASSERT_TRUE(open.executor.RunOne());
   open.engine().Cancel(id);
@@ -185,7 +185,7 @@ TEST_F(StepsTest, PromptChunksAndSingleRowsShareAStep) {
 TEST_F(StepsTest, TowerLayersAndDecoderStepsAlternate) {
   OpenModel open(checkpoint_.path());
   const auto answer = std::make_shared<SequenceResult>();
-  const auto picture = std::make_shared<PictureResult>();
+  const auto picture = std::make_shared<MediumResult>();
   open.engine().SubmitSequence(TextRequest(Ids(20), 6), answer);
   open.engine().SubmitPicture(Picture(open), picture);
   open.executor.RunAll();
@@ -204,7 +204,7 @@ TEST_F(StepsTest, HigherPriorityGoesFirst) {
   std::vector<RequestId> ids;
   for (const int priority : {0, 0, 5}) {
     SequenceRequest request = TextRequest(Ids(12), 3);
-    request.priority = priority;
+    request.urgency.priority = priority;
     answers.push_back(std::make_shared<SequenceResult>());
     ids.push_back(open.engine().SubmitSequence(std::move(request), answers.back()));
   }
@@ -240,7 +240,18 @@ TEST_F(StepsTest, TheAnswerEndsWithTheContext) {
   open.engine().SubmitSequence(TextRequest(Ids(20), 1000), answer);
   open.executor.RunAll();
   EXPECT_EQ(answer->ids.size(), 10U);
+  EXPECT_EQ(answer->finish, FinishReason::kContextFull);
+  EXPECT_EQ(answer->failure, "the context of 30 tokens is full: 20 of the prompt and 10 of the answer");
+}
+
+TEST_F(StepsTest, AnAnswerAsLongAsAskedForEndsSoWhereTheContextEndsToo) {
+  OpenModel open(checkpoint_.path(), Mode::kExact, {.context_tokens = 30});
+  const auto answer = std::make_shared<SequenceResult>();
+  open.engine().SubmitSequence(TextRequest(Ids(20), 10), answer);
+  open.executor.RunAll();
+  EXPECT_EQ(answer->ids.size(), 10U);
   EXPECT_EQ(answer->finish, FinishReason::kLength);
+  EXPECT_EQ(answer->failure, "");
 }
 
 TEST_F(StepsTest, AnExtraStopTokenEndsTheAnswerAndIsNotDelivered) {
@@ -258,24 +269,12 @@ TEST_F(StepsTest, AnExtraStopTokenEndsTheAnswerAndIsNotDelivered) {
   EXPECT_EQ(answer->stats.stop_id, alone[3]);
 }
 
-// Fails the first event of a name.
-class FailingTrace : public TraceSink {
- public:
-  void Record(const TraceEvent& event) override {
-    if (event.name == fail_at && event.phase == Phase::kBegin) {
-      fail_at = {};
-      throw std::runtime_error("the step broke");
-    }
-  }
-  std::string_view fail_at;
-};
-
 TEST_F(StepsTest, AStepThatThrowsFailsItsSequencesAndTheEngineLivesOn) {
   FailingTrace trace;
   OpenModel open(checkpoint_.path(), Mode::kExact, {.trace = &trace});
   const auto first = std::make_shared<SequenceResult>();
   const auto second = std::make_shared<SequenceResult>();
-  const auto picture = std::make_shared<PictureResult>();
+  const auto picture = std::make_shared<MediumResult>();
   open.engine().SubmitSequence(TextRequest(Ids(20), 8), first);
   open.engine().SubmitSequence(TextRequest(Ids(30), 8), second);
   open.engine().SubmitPicture(Picture(open), picture);
@@ -297,8 +296,8 @@ TEST_F(StepsTest, AStepThatThrowsFailsItsSequencesAndTheEngineLivesOn) {
 TEST_F(StepsTest, ATowerLayerThatThrowsFailsItsPictures) {
   FailingTrace trace;
   OpenModel open(checkpoint_.path(), Mode::kExact, {.trace = &trace});
-  const auto first = std::make_shared<PictureResult>();
-  const auto second = std::make_shared<PictureResult>();
+  const auto first = std::make_shared<MediumResult>();
+  const auto second = std::make_shared<MediumResult>();
   open.engine().SubmitPicture(Picture(open), first);
   open.engine().SubmitPicture(Picture(open), second);
   open.executor.RunOne();
@@ -346,7 +345,7 @@ TEST_F(StepsTest, ListenersMaySubmitAndCancel) {
 TEST_F(StepsTest, DestroyedWithWorkPendingEveryRequestEndsOnce) {
   const auto live = std::make_shared<SequenceResult>();
   const auto waiting = std::make_shared<SequenceResult>();
-  const auto picture = std::make_shared<PictureResult>();
+  const auto picture = std::make_shared<MediumResult>();
   {
     OpenModel open(checkpoint_.path(), Mode::kExact, {.max_sequences = 1});
     open.engine().SubmitSequence(TextRequest(Ids(20), 4000), live);

@@ -11,6 +11,8 @@
 #include "kernels/weights/safetensors.h"
 #include "tests/engine/engine_fixture.h"
 #include "tests/support/safetensors_bytes.h"
+#include "tests/support/shared_dir.h"
+#include "tests/support/temp_folder.h"
 
 namespace percept {
 namespace {
@@ -18,14 +20,15 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::IsSupersetOf;
 
 struct Verdict {
   std::vector<std::string> problems, passed;
 };
 
-Verdict Verify(const std::filesystem::path& path) {
+Verdict Verify(const std::filesystem::path& path, const std::filesystem::path& drafter = {}) {
   Verdict verdict;
-  verdict.problems = VerifyModel(path, {}, [&](const std::string& part) { verdict.passed.push_back(part); });
+  verdict.problems = VerifyModel(path, {}, drafter, [&](const std::string& part) { verdict.passed.push_back(part); });
   return verdict;
 }
 
@@ -52,6 +55,23 @@ TEST(VerifyTest, AWholeCheckpointPassesEveryPart) {
   EXPECT_THAT(verdict.passed,
               ElementsAre(HasSubstr("files: 603 tensors"), HasSubstr("all values finite"), HasSubstr("tokenizer: "),
                           HasSubstr("shapes: "), HasSubstr("prompt: "), HasSubstr("picture: 4 soft tokens")));
+}
+
+TEST(VerifyTest, ADrafterIsVerifiedWithItsModel) {
+  const SmallCheckpoint checkpoint;
+  const std::filesystem::path drafter = TestDataDir() / "e2b-drafter";
+  const Verdict verdict = Verify(checkpoint.path(), drafter);
+  EXPECT_THAT(verdict.problems, IsEmpty());
+  EXPECT_THAT(verdict.passed,
+              IsSupersetOf({HasSubstr("drafter: 50 tensors in 147640 bytes"), HasSubstr("drafter: 3 tokens drafted")}));
+  const TempFolder spoilt;
+  std::filesystem::copy(drafter, spoilt.path(), std::filesystem::copy_options::recursive);
+  std::string bytes = ReadText(drafter / "model.safetensors");
+  bytes.replace(bytes.size() - 4, 4, "\xFF\xFF\xFF\xFF");  // the last tensor's
+  spoilt.Write("model.safetensors", bytes);
+  EXPECT_THAT(Verify(checkpoint.path(), spoilt.path()).problems,
+              ElementsAre(HasSubstr("model.safetensors: tensor 'pre_projection.weight' holds a value that is no")));
+  EXPECT_THAT(Verify(EmbeddedModelDir(), drafter).problems, ElementsAre(HasSubstr("the drafter of another model")));
 }
 
 TEST(VerifyTest, AValueThatIsNoNumberIsNamed) {

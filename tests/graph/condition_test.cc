@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "graph/node/condition.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -165,6 +166,18 @@ TEST(ConditionTest, RefusesOtherFormsWithTheirPlace) {
   EXPECT_EQ(fault("{ any: [ ] }"), "w:1:8: 'any' is an empty list");
   EXPECT_EQ(fault("{ any: [ { field: a, above: x } ] }"), "w:1:29: 'above' must be a number, found 'x'");
   EXPECT_EQ(fault("{ field: a, changed: false }"), "w:1:22: 'changed' must be true; the opposite is not: { ... }");
+  EXPECT_EQ(fault("{ field: is_error, is: 1 }"),
+            "w:1:24: field 'is_error' is true or false, which cannot be compared as 'is: 1'");
+  EXPECT_EQ(fault("{ field: is_error, above: 0 }"),
+            "w:1:27: field 'is_error' is true or false, which cannot be compared as 'above: 0'");
+  for (const std::string field : {"timestamp_s", "duration_s", "epoch"}) {
+    EXPECT_THAT(fault("{ field: " + field + ", is: 2s }"),
+                testing::EndsWith("field '" + field + "' is a number, which cannot be compared as 'is: 2s'"));
+    EXPECT_THAT(fault("{ any: [ { field: " + field + ", contains: 1 } ] }"),
+                testing::EndsWith("field '" + field + "' is a number, which cannot be compared as 'contains: 1'"));
+    EXPECT_EQ(fault("{ field: " + field + ", changed: true }"), "");
+  }
+  EXPECT_EQ(fault("{ field: text, above: 1 }"), "");  // a payload may have a number of that name
   EXPECT_EQ(fault("{ not: { field: a, is: 1 }, is: 2 }"),
             "w:1:29: 'is' compares a field, and there is no 'field' here");
   EXPECT_EQ(fault("{ field: a, is: 1, for: 3 }"),

@@ -194,5 +194,33 @@ TEST_F(SourceEndTest, ASilentSourceRunsNoTask) {
   EXPECT_EQ(graph_->Wait().nodes[0].runs, 1u);
 }
 
+// The graph is gone by the time the executor would run what it was given.
+TEST(EndBeforeStartTest, NothingIsRunForAGraphThatNeverStarts) {
+  for (const bool drains : {true, false}) {
+    Registry registry = WordRegistry();
+    RegisterCountingSource(registry, 3);
+    GraphBuilder builder("test");
+    builder.Node("read", "source.count");
+    builder.Node("one", "word.append").In("read");
+    builder.Node("out", "sink.words").In("one");
+    CallerExecutor executor;
+    Services services;
+    SimulatedClock clock;
+    GraphOptions options;
+    options.clock = &clock;
+    {
+      Graph graph(builder.Check(registry), executor, services, options);
+      if (drains) {
+        graph.Drain(Duration());
+        clock.Advance(Duration::Seconds(1));  // what is left then is cancelled
+      } else {
+        graph.Cancel();
+      }
+    }
+    EXPECT_EQ(executor.RunOne(), drains);  // the deadline
+    EXPECT_FALSE(executor.RunOne());
+  }
+}
+
 }  // namespace
 }  // namespace percept::graph

@@ -61,6 +61,8 @@ class DropPolicyTest : public testing::Test {
     EXPECT_FALSE(packet.empty());
     return false;
   }
+  // What a word of so many bytes takes with its item.
+  size_t BytesOf(size_t bytes) const { return WordBytes(bytes) + Item("x", 1, source_).bytes(); }
   bool Push(const std::string& text, size_t bytes = 1) { return Push(MakeWord(text, next_ms_++, bytes)); }
   bool PushError(const std::string& reason) {
     return Push(Packet::MakeError({ErrorKind::kBadInput, "x", reason, "read"}, Time::Milliseconds(next_ms_++)));
@@ -107,10 +109,10 @@ TEST_F(DropPolicyTest, DropOldestMakesRoom) {
 }
 
 TEST_F(DropPolicyTest, DropOldestMakesRoomForALargePacket) {
-  Make(DropPolicy::kDropOldest, 8, 10);
+  Make(DropPolicy::kDropOldest, 8, 2 * BytesOf(4) + 2);
   Push("a", 4);
   Push("b", 4);
-  Push("c", 9);
+  Push("c", BytesOf(4) + 3);
   EXPECT_EQ(Rest(), "c");
   Push("huge", std::numeric_limits<size_t>::max());
   Push("d", 1);
@@ -185,9 +187,8 @@ TEST_F(DropPolicyTest, FailNamesTheEdgeAndHowFullItIs) {
     Push("b");
     FAIL();
   } catch (const EdgeFullError& error) {
-    EXPECT_STREQ(error.what(),
-                 "edge a.out -> b.in is full (1 of 1 packets, 1 of 1000 bytes, bound 0.000000001s) and its policy is "
-                 "to fail");
+    EXPECT_EQ(error.what(), "edge a.out -> b.in is full (1 of 1 packets, " + std::to_string(BytesOf(1)) +
+                                " of 1000 bytes, bound 0.000000001s) and its policy is to fail");
   }
   EXPECT_EQ(source_->num_returned, 1);
   EXPECT_EQ(Rest(), "a");

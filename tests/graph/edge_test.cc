@@ -39,7 +39,8 @@ TEST_F(EdgeTest, IsBoundedInPackets) {
   EXPECT_FALSE(edge.HasRoom());
   EXPECT_FALSE(Push(edge, "c", 2));
   EXPECT_EQ(edge.counts().packets, 2u);
-  EXPECT_EQ(edge.Describe(), "2 of 2 packets, 2 of 1000 bytes, bound 0.001000001s");
+  EXPECT_EQ(edge.Describe(),
+            "2 of 2 packets, " + std::to_string(2 * WordBytes(1)) + " of 1000 bytes, bound 0.001000001s");
   EXPECT_EQ(Pop(edge), "a");
   EXPECT_EQ(producer_.num, 1);
   EXPECT_TRUE(Push(edge, "c", 2));
@@ -50,14 +51,15 @@ TEST_F(EdgeTest, IsBoundedInPackets) {
 }
 
 TEST_F(EdgeTest, IsBoundedInBytes) {
-  Edge edge("a.out -> b.in", {8, 100}, producer_, consumer_);
+  const size_t room = WordBytes(60) + WordBytes(40);
+  Edge edge("a.out -> b.in", {8, room}, producer_, consumer_);
   EXPECT_TRUE(Push(edge, "a", 0, 60));
   EXPECT_TRUE(edge.HasRoom());
   EXPECT_FALSE(Push(edge, "b", 1, 41));
   EXPECT_TRUE(Push(edge, "c", 1, 40));
   EXPECT_FALSE(edge.HasRoom());
-  EXPECT_EQ(level_.bytes, 100u);
-  EXPECT_EQ(edge.counts().peak_bytes, 100u);
+  EXPECT_EQ(level_.bytes, room);
+  EXPECT_EQ(edge.counts().peak_bytes, room);
 }
 
 TEST_F(EdgeTest, LetsALargerPacketInAlone) {
@@ -109,7 +111,7 @@ TEST_F(EdgeTest, ClosingLetsGoOfPacketsAndCredits) {
 }
 
 TEST_F(EdgeTest, RingKeepsOrderWhileItGrows) {
-  Edge edge("a.out -> b.in", {100, 1000}, producer_, consumer_);
+  Edge edge("a.out -> b.in", {.packets = 100}, producer_, consumer_);
   int next_in = 0, next_out = 0;
   for (int round = 0; round < 20; ++round) {
     for (int i = 0; i < 5; ++i, ++next_in) ASSERT_TRUE(Push(edge, std::to_string(next_in), next_in));
@@ -124,8 +126,8 @@ class SettledJoinTest : public EdgeTest {
     return join_.Next(set_, [](size_t, const Packet&, Edge::Level) {});
   }
 
-  Edge a_{"x.out -> join.a", {8, 100}, producer_, consumer_};
-  Edge b_{"y.out -> join.b", {8, 100}, producer_, consumer_};
+  Edge a_{"x.out -> join.a", {.packets = 8}, producer_, consumer_};
+  Edge b_{"y.out -> join.b", {.packets = 8}, producer_, consumer_};
   std::vector<Edge*> edges_{&a_, &b_};
   SimulatedClock clock_;
   SettledJoin join_{JoinSpec{}, edges_, clock_};

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kNumWords = 100;
 
+// What a word of the counting source takes, with its item.
+size_t BytesOfEach() { return WordBytes(1) + Item("", 0, nullptr).bytes(); }
+
 class HostileTest : public testing::TestWithParam<ExecutorCase> {
  protected:
   HostileTest() {
@@ -137,9 +140,9 @@ TEST_P(HostileTest, AWindowThatOutgrowsItsBoundStopsTheGraph) {
   builder.Node("win", "word.window").In("read");
   const RunResult result = Run(builder.Check(registry_));
   ASSERT_EQ(result.status, RunStatus::kFailed);
-  EXPECT_EQ(result.error->message,
-            "test: node 'win' (word.window) failed: it keeps 20 items of 20 bytes; one more of 1 byte would pass its "
-            "state bound of 20 items");
+  EXPECT_EQ(result.error->message, "test: node 'win' (word.window) failed: it keeps 20 items of " +
+                                       std::to_string(20 * BytesOfEach()) + " bytes; one more of " +
+                                       std::to_string(BytesOfEach()) + " bytes would pass its state bound of 20 items");
 }
 
 TEST_P(HostileTest, TwoBranchesOfWhichOneGoesThroughAWindowMeet) {
@@ -229,7 +232,7 @@ TEST_P(HostileTest, MaxWaitEndsOnTheRunClock) {
 
 TEST_P(HostileTest, ACacheThatKeepsEveryPayloadStopsTheGraph) {
   Contract contract = WordContract("sink.cache", {"in"}, {});
-  contract.state.bytes = 5;
+  contract.state.bytes = static_cast<int64_t>(5 * BytesOfEach());
   auto kept = std::make_shared<std::unique_ptr<KeptPackets>>();
   NodeFunctions functions;
   functions.open = [kept](NodeContext& context) { *kept = std::make_unique<KeptPackets>(context.state()); };
@@ -244,9 +247,11 @@ TEST_P(HostileTest, ACacheThatKeepsEveryPayloadStopsTheGraph) {
   builder.Node("cache", "sink.cache").In("read");
   const RunResult result = Run(builder.Check(registry_));
   ASSERT_EQ(result.status, RunStatus::kFailed);
-  EXPECT_EQ(result.error->reason,
-            "it keeps 5 items of 5 bytes; one more of 1 byte would pass its state bound of 5 bytes");
-  EXPECT_EQ(CountsOf(result, "cache").peak_state_bytes, 5u);
+  const std::string kept_bytes = std::to_string(5 * BytesOfEach());
+  EXPECT_EQ(result.error->reason, "it keeps 5 items of " + kept_bytes + " bytes; one more of " +
+                                      std::to_string(BytesOfEach()) + " bytes would pass its state bound of " +
+                                      kept_bytes + " bytes");
+  EXPECT_EQ(CountsOf(result, "cache").peak_state_bytes, 5 * BytesOfEach());
 }
 
 // Letters that an edge cannot hold before a join that needs them all: of a live source, the oldest go.
@@ -299,8 +304,8 @@ TEST(EdgePolicyTest, AFullEdgeThatFailsStopsItsProducer) {
   const RunResult result = Graph(checked, executor, services).Run();
   ASSERT_EQ(result.status, RunStatus::kFailed);
   EXPECT_EQ(result.error->message,
-            "test: node 'read' (source.two) failed: edge read.out -> out.in is full (1 of 1 packets, 1 of 10 bytes, "
-            "bound 0.000000001s) and its policy is to fail");
+            "test: node 'read' (source.two) failed: edge read.out -> out.in is full (1 of 1 packets, " +
+                std::to_string(BytesOfEach()) + " of 10 bytes, bound 0.000000001s) and its policy is to fail");
 }
 
 }  // namespace

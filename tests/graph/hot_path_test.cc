@@ -6,6 +6,7 @@
 #include "graph/node/port_name.h"
 #include "graph/queue/edge.h"
 #include "graph/run/caller_executor.h"
+#include "graph/run/simulated_clock.h"
 #include "tests/graph/function_node.h"
 #include "tests/support/edge_limits.h"
 #include "tests/support/word_nodes.h"
@@ -119,7 +120,8 @@ TEST(NodeRunsTest, ANodeWithoutInputIsNotRunForRoom) {
   SetEdgeLimits(checked, {.packets = 8});
   CallerExecutor executor;
   Services services;
-  Graph graph(checked, executor, services);
+  SimulatedClock clock;  // on a slow machine a run would end by its time
+  Graph graph(checked, executor, services, {.clock = &clock});
   graph.Start();
   int num_runs = 0;
   while (executor.RunOne()) ++num_runs;

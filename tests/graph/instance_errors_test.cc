@@ -204,7 +204,7 @@ templates:
     params: { hand: { type: string, required: true }, mark: { type: string } }
     nodes:
       read: { type: source.hand, hand: "${hand}", in_flight: 9 }
-      wait: { type: word.waits, in: { from: read, bytes: 4 } }
+      wait: { type: word.waits, in: { from: read, bytes: 300 } }
     outputs: { words: wait }
     feeds: { mix: words }
 nodes:

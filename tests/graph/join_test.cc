@@ -412,7 +412,8 @@ TEST_F(JoinTest, WindowKeepsNoMoreThanTheContractAllows) {
     Next();
     FAIL();
   } catch (const StateError& error) {
-    EXPECT_STREQ(error.what(), "it keeps 2 items of 2 bytes; one more of 1 byte would pass its state bound of 2 items");
+    EXPECT_EQ(error.what(), "it keeps 2 items of " + std::to_string(2 * WordBytes(1)) + " bytes; one more of " +
+                                std::to_string(WordBytes(1)) + " bytes would pass its state bound of 2 items");
   }
 }
 
@@ -428,13 +429,15 @@ TEST(StateAccountTest, SaysWhichBoundIsPassed) {
     }
     return "";
   };
-  EXPECT_EQ(reason({0, 0, {}}), "it keeps 0 items of 0 bytes; one more of 60 bytes: its contract allows it no state");
-  EXPECT_EQ(reason({0, 100, {}}),
-            "it keeps 1 item of 60 bytes; one more of 41 bytes would pass its state bound of 100 bytes");
-  EXPECT_EQ(reason({0, 0, Duration::Seconds(1.5)}),
-            "it keeps 1 item of 60 bytes; one more of 41 bytes, 2s after the oldest, would pass its state bound of "
-            "1.5s");
-  EXPECT_EQ(reason({2, 101, Duration::Seconds(2)}), "");
+  const auto both = static_cast<int64_t>(WordBytes(60) + WordBytes(41));
+  const std::string first = std::to_string(WordBytes(60)) + " bytes", second = std::to_string(WordBytes(41)) + " bytes";
+  EXPECT_EQ(reason({0, 0, {}}),
+            "it keeps 0 items of 0 bytes; one more of " + first + ": its contract allows it no state");
+  EXPECT_EQ(reason({0, both - 1, {}}), "it keeps 1 item of " + first + "; one more of " + second +
+                                           " would pass its state bound of " + std::to_string(both - 1) + " bytes");
+  EXPECT_EQ(reason({0, 0, Duration::Seconds(1.5)}), "it keeps 1 item of " + first + "; one more of " + second +
+                                                        ", 2s after the oldest, would pass its state bound of 1.5s");
+  EXPECT_EQ(reason({2, both, Duration::Seconds(2)}), "");
 }
 
 TEST(StateAccountTest, RemembersTheMost) {
@@ -444,11 +447,11 @@ TEST(StateAccountTest, RemembersTheMost) {
     kept.Push(MakeWord("a", 0, 60));
     kept.Push(MakeWord("b", 1, 40));
     EXPECT_EQ(kept.Pop().Get<Word>().text, "a");
-    EXPECT_EQ(account.bytes(), 40);
+    EXPECT_EQ(account.bytes(), static_cast<int64_t>(WordBytes(40)));
   }
   EXPECT_EQ(account.items(), 0);
   EXPECT_EQ(account.peak_items(), 2);
-  EXPECT_EQ(account.peak_bytes(), 100);
+  EXPECT_EQ(account.peak_bytes(), static_cast<int64_t>(WordBytes(60) + WordBytes(40)));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "graph/config/graph_builder.h"
 #include "graph/config/structure.h"
+#include "graph/queue/edge.h"
 #include "graph/run/graph.h"
 #include "tests/graph/function_node.h"
 #include "tests/support/counting_new.h"
@@ -120,6 +121,63 @@ int AllocationsOfLadder(int num_stages) {
   counts = false;
   EXPECT_EQ(structure.delays.size(), 1u);
   return num_allocations;
+}
+
+// What an edge counts for short words is what they take, beside what the allocator keeps for itself.
+TEST(PacketBytesTest, AreWhatIsAllocated) {
+  class Nobody : public EdgeUser {
+   public:
+    void OnEdgeChanged() override {}
+  };
+  constexpr size_t kNumWords = 1000;
+  const std::string label = "a label that does not fit into a string itself";
+  Nobody nobody;
+  Edge edge("a.out -> b.in", {.packets = kNumWords}, nobody, nobody);
+  Edge::Level level;
+  const auto fill = [&] {
+    for (size_t i = 0; i < kNumWords; ++i) {
+      Packet packet = MakeWord("w", 0, sizeof(Word));
+      Origin origin;
+      origin.item = std::make_shared<const Item>(label, i, nullptr);
+      packet = std::move(packet).WithOrigin(std::move(origin));
+      edge.Push(packet, Time::Nanoseconds(1), level);
+    }
+  };
+  fill();
+  for (Packet packet; edge.Pop(Time::Max(), packet, level);) {
+  }
+  num_allocated_bytes = 0;  // the places on the edge are there now
+  counts = true;
+  fill();
+  counts = false;
+  EXPECT_EQ(level.packets, kNumWords);
+  EXPECT_EQ(level.bytes, num_allocated_bytes + kNumWords * (sizeof(Packet) + sizeof(Duration)));
+}
+
+// What is worked out about a chain of nodes takes memory by its length.
+size_t BytesOfChain(int num_nodes) {
+  Registry registry = WordRegistry();
+  RegisterCountingSource(registry, 1);
+  GraphBuilder builder("chain");
+  builder.Node("read", "source.count");
+  std::string last = "read";
+  for (int i = 0; i < num_nodes; ++i) {
+    const std::string name = "n" + std::to_string(i);
+    builder.Node(name, "word.append").In(last).Set("suffix", "x");
+    last = name;
+  }
+  builder.Node("out", "sink.words").In(last);
+  const CheckedGraph checked = builder.Check(registry);
+  num_allocated_bytes = 0;
+  counts = true;
+  const Structure structure = StructureOf(checked);
+  counts = false;
+  EXPECT_EQ(structure.delays.at(0).way.size(), static_cast<size_t>(num_nodes) + 2);
+  return num_allocated_bytes;
+}
+
+TEST(BoundedWorkTest, TheStructureOfALongChainIsLinear) {
+  EXPECT_LT(BytesOfChain(2000), 2.5 * static_cast<double>(BytesOfChain(1000)));
 }
 
 TEST(BoundedWorkTest, TwiceTheNodesAreAtMostFourTimesTheWork) {

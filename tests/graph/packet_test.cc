@@ -13,7 +13,7 @@ TEST(PacketTest, CopiesShareThePayload) {
   const Packet copy(packet);  // NOLINT(performance-unnecessary-copy-initialization): what is tested
   EXPECT_EQ(&copy.Get<Word>(), &packet.Get<Word>());
   EXPECT_EQ(copy.timestamp(), Time::Milliseconds(40));
-  EXPECT_EQ(copy.bytes(), 7u);
+  EXPECT_EQ(copy.bytes(), 7 + Packet::OverheadBytes());
   EXPECT_STREQ(copy.type().name, "Word");
 }
 

@@ -202,6 +202,27 @@ INSTANTIATE_TEST_SUITE_P(All, LinearQuantTest,
                                           testing::ValuesIn(kQuantizedTypes),
                                           testing::Values(Storage::kPacked, Storage::kMapped)));
 
+// No sum of integers overflows: the largest codes with the largest activations, of one sign and of both.
+TEST(LinearQuant, TheLargestIntegersAreSummedExactly) {
+  Matrix x(7, 512);
+  for (int64_t r = 0; r < 7; ++r) {
+    for (int64_t k = 0; k < 512; ++k) {
+      x.view().row(r)[k] = r == 0 || (r > 1 && k % r == 0) ? 1.0f : -1.0f;
+    }
+  }
+  for (const Isa isa : TestableIsas(TestMaxIsa())) {
+    const KernelContext context = MakeKernelContext(Mode::kFast, isa);
+    for (const DType dtype : kQuantizedTypes) {
+      for (const uint8_t byte : {0xff, 0x80, 0x7f, 0x00}) {
+        SCOPED_TRACE(std::string(IsaName(isa)) + ", " + std::string(Traits(dtype).name) + ", " + std::to_string(byte));
+        const QuantizedWeight weight(dtype, 16, 512, 1, byte);
+        const Matrix y = Multiply(context, LinearWeight::Packed(context, weight.tensor()), x.view());
+        ExpectProduct(Mode::kFast, weight, x.view(), {}, y.view());
+      }
+    }
+  }
+}
+
 TEST(LinearQuant, MappedAndPackedWeightsGiveTheSameBits) {
   for (const Mode mode : {Mode::kExact, Mode::kFast}) {
     const KernelContext context = TestContext(mode);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <ostream>
 #include <tuple>
 
 #include "kernels/core/error.h"
@@ -24,6 +25,8 @@ struct Extent {
   int64_t rows;
   int64_t cols;
 };
+
+void PrintTo(const Extent& extent, std::ostream* out) { *out << extent.rows << "x" << extent.cols; }
 
 class SmallOps : public testing::TestWithParam<std::tuple<Isa, Extent>> {
  protected:
@@ -90,10 +93,12 @@ TEST_P(SmallOps, LayerNormCentersAndScalesRows) {
       variances[r] += std::pow(x.view().row(r)[i] - means[r], 2) / static_cast<double>(cols());
     }
   }
-  ExpectNear(y.view(), 2e-5, [&](int64_t r, int64_t c) {
-    return (x.view().row(r)[c] - means[r]) / std::sqrt(variances[r] + 1e-5) * weight.view().row(0)[c] +
-           bias.view().row(0)[c];
-  });
+  const auto scaled = [&](int64_t r, int64_t c) {
+    return (x.view().row(r)[c] - means[r]) / std::sqrt(variances[r] + 1e-5) * weight.view().row(0)[c];
+  };
+  ExpectNear(y.view(), 2e-5, [&](int64_t r, int64_t c) { return scaled(r, c) + bias.view().row(0)[c]; });
+  ops::LayerNorm(context(), x.view(), weight.view().row(0), /*bias=*/nullptr, 1e-5F, y.view());
+  ExpectNear(y.view(), 2e-5, scaled);
 }
 
 // Within [-1.5, 1.25], and rounded: the f32 result of the same op.
@@ -192,6 +197,23 @@ TEST_P(SmallOps, GeluGate) {
   });
 }
 
+TEST_P(SmallOps, SigmoidGateAndRelu) {
+  const Matrix x = RandomMatrix(rows(), cols(), 18, 3.0f);
+  const Matrix gate = RandomMatrix(rows(), cols(), 19, 40.0f);
+  const Matrix out = RandomMatrix(rows(), cols(), 20);
+  ops::SigmoidGate(context(), x.view(), gate.view(), out.view());
+  const auto sigmoid = [](double z) { return 1.0 / (1.0 + std::exp(-z)); };
+  ExpectNear(out.view(), 2e-6,
+             [&](int64_t r, int64_t c) { return x.view().row(r)[c] * sigmoid(gate.view().row(r)[c]); });
+  const Matrix silu = CopyOf(gate.view());
+  ops::SigmoidGate(context(), silu.view(), silu.view(), silu.view());
+  ExpectNear(silu.view(), 2e-6,
+             [&](int64_t r, int64_t c) { return gate.view().row(r)[c] * sigmoid(gate.view().row(r)[c]); });
+  const Matrix relu = CopyOf(x.view());
+  ops::Relu(context(), relu.view());
+  ExpectNear(relu.view(), 0.0, [&](int64_t r, int64_t c) { return std::max(0.0f, x.view().row(r)[c]); });
+}
+
 TEST_P(SmallOps, ScaleAddScaleSoftCap) {
   const Matrix x = RandomMatrix(rows(), cols(), 10, 40.0f);
   const Matrix y = RandomMatrix(rows(), cols(), 11);
@@ -260,6 +282,7 @@ TEST_P(SmallOps, ARowHasTheSameBitsAlone) {
   const auto run = [&](MatrixView rows) {
     ops::RmsNorm(context(), rows, cols(), weight.view().row(0), 1e-6f, rows);
     ops::GeluGate(context(), rows, rows);
+    ops::SigmoidGate(context(), rows, rows, rows);
     ops::SoftCap(context(), rows, 30.0f);
   };
   run(together.view());
@@ -280,6 +303,7 @@ TEST(SmallOpsChecks, ShapesThatDoNotFitAreABug) {
   const std::vector<int32_t> negative = {0, -1};
   const std::vector<int32_t> fine = {0, 2};
   EXPECT_THROW(ops::GeluGate(context, a.view(), b.view()), InternalError);
+  EXPECT_THROW(ops::SigmoidGate(context, a.view(), a.view(), b.view()), InternalError);
   EXPECT_THROW(ops::RmsNorm(context, a.view(), 4, nullptr, 1e-6f, a.view()), InternalError);
   EXPECT_THROW(ops::AveragePool(context, a.view(), 2, 1, 3, 1.0f, a.view()), InternalError);
   EXPECT_THROW(ops::GatherRows(context, rows, beyond, 0, 1.0f, a.view()), InternalError);

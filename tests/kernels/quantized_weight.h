@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <vector>
 
@@ -13,11 +14,11 @@ namespace percept {
 inline constexpr DType kQuantizedTypes[] = {DType::kQ40, DType::kQ41, DType::kQ50, DType::kQ80,
                                             DType::kQ4K, DType::kQ5K, DType::kQ6K, DType::kInt4};
 
-// A dense [rows, width] weight of random blocks: any code, scales near 2^-4 of either sign (such that products stay
-// near one), and the floats it stands for.
+// A dense [rows, width] weight of random blocks: any code, or all of them out of one byte, scales near 2^-4 of either
+// sign (such that products stay near one), and the floats it stands for.
 class QuantizedWeight {
  public:
-  QuantizedWeight(DType dtype, int64_t rows, int64_t width, uint32_t seed)
+  QuantizedWeight(DType dtype, int64_t rows, int64_t width, uint32_t seed, std::optional<uint8_t> every_byte = {})
       : dtype_(dtype),
         shape_{rows, width},
         bytes_(static_cast<size_t>(BytesOf(dtype, rows * width))),
@@ -25,7 +26,7 @@ class QuantizedWeight {
         values_(static_cast<size_t>(rows * width)) {
     std::mt19937 random(seed);
     for (uint8_t& byte : bytes_) {
-      byte = static_cast<uint8_t>(random());
+      byte = every_byte.value_or(static_cast<uint8_t>(random()));
     }
     for (uint16_t& scale : scales_) {
       scale = static_cast<uint16_t>(RandomHalf(random, 0x3d80, 0x7f));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/core/error.h"
+#include "kernels/weights/claim_list.h"
 #include "kernels/weights/gguf.h"
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/shared_dir.h"
@@ -15,8 +16,11 @@
 namespace percept {
 namespace {
 
+using testing::AllOf;
+using testing::AnyOf;
 using testing::ElementsAre;
 using testing::EndsWith;
+using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 constexpr uint32_t kF32 = 0;
@@ -156,6 +160,29 @@ TEST(Gguf, AShapeThatItsNameCannotHaveIsRefused) {
                                               "not what a tensor of that name can be")));
 }
 
+TEST(Gguf, WhatIsWrongWithATensorIsSaidUnderItsNameInTheFile) {
+  GgufWriter writer;
+  writer.AddTensor("blk.0.attn_q.weight", kF32, {2, 2}, Floats({1, 2, 3, 4}));
+  const TempFolder folder;
+  const GgufSource source = Open(folder, writer.Bytes());
+  ClaimList claims(source);
+  const auto expect = [](auto call, const std::string& message) {
+    EXPECT_THAT(call, ThrowsMessage<CheckpointError>(EndsWith("model.gguf: " + message)));
+  };
+  const std::string attention = "model.language_model.layers.0.self_attn.";
+  expect(
+      [&] {
+        claims.Claim(attention + "q_proj.weight", {4, 1});
+      },
+      "tensor 'blk.0.attn_q.weight' has shape [2, 2], expected [4, 1]");
+  expect(
+      [&] {
+        claims.Claim(attention + "k_proj.weight", {2, 2});
+      },
+      "tensor '" + attention + "k_proj.weight' is missing (nearest: 'blk.0.attn_q.weight')");
+  expect([&] { claims.RequireAllClaimed(); }, "1 tensor is not part of this model: 'blk.0.attn_q.weight'");
+}
+
 TEST(Gguf, AModelAndItsMmprojAreOneSource) {
   GgufWriter text;
   text.AddTensor("output_norm.weight", kF32, {1}, Floats({1}));
@@ -205,6 +232,11 @@ TEST(Gguf, RefusesAbsurdCounts) {
   GgufWriter list;
   list.AddKey("k", 9, GgufWriter::Raw(uint32_t{0}) + GgufWriter::Raw(uint64_t{1} << 62));
   ExpectRefusal(list.Bytes(), "key 'k' cannot have 4611686018427387904 elements in 15 bytes");
+  // Small elements take eight times their size in memory.
+  GgufWriter bytes;
+  const uint64_t too_many = (uint64_t{1} << 24) + 1;
+  bytes.AddKey("k", 9, GgufWriter::Raw(uint32_t{0}) + GgufWriter::Raw(too_many) + std::string(too_many, '\0'));
+  ExpectRefusal(bytes.Bytes(), "key 'k' cannot have 16777217 elements in 16777231 bytes");
   GgufWriter text;
   text.AddKey("k", 8, GgufWriter::Raw(UINT64_MAX));
   ExpectRefusal(text.Bytes(), "it ends at byte 64, within the value of key 'k': the file is cut short or damaged");
@@ -229,7 +261,27 @@ TEST(Gguf, RefusesKeysThatCannotBe) {
   ExpectRefusal(boolean.Bytes(), "key 'k' is a boolean of the value 2");
   GgufWriter alignment;
   alignment.AddU32("general.alignment", 24);
-  ExpectRefusal(alignment.Bytes(), "key 'general.alignment' is 24, not a power of two");
+  ExpectRefusal(alignment.Bytes(), "key 'general.alignment' is 24, not a power of two from 8 on");
+  GgufWriter unaligned;
+  unaligned.AddU32("general.alignment", 4);
+  unaligned.AddTensor("output_norm.weight", kF32, {1}, Floats({1}));
+  ExpectRefusal(unaligned.Bytes(), "key 'general.alignment' is 4, not a power of two from 8 on");
+  GgufWriter nameless;
+  nameless.AddU32("", 1);
+  ExpectRefusal(nameless.Bytes(), "a key has 0 bytes; 1 to 65535 are possible");
+  GgufWriter endless;
+  endless.AddU32(std::string(65536, 'k'), 1);
+  ExpectRefusal(endless.Bytes(), "a key has 65536 bytes; 1 to 65535 are possible");
+}
+
+// A message is shown on terminals, in one line.
+TEST(Gguf, WordsOfTheFileAreCutAndEscapedInMessages) {
+  GgufWriter hostile;
+  hostile.AddKey("k\x1B[2J\n", 13, "");
+  ExpectRefusal(hostile.Bytes(), "key 'k\\x1B[2J\\n' is of the unknown type 13");
+  GgufWriter endless;
+  endless.AddKey(std::string(60000, 'k'), 13, "");
+  ExpectRefusal(endless.Bytes(), "key '" + std::string(200, 'k') + "…' is of the unknown type 13");
 }
 
 TEST(Gguf, RefusesTensorsThatCannotBe) {
@@ -273,7 +325,13 @@ TEST(Gguf, RefusesAFileCutAnywhere) {
   const std::string whole = writer.Bytes();
   const TempFolder folder;
   for (size_t size = 1; size < whole.size(); ++size) {
-    EXPECT_THROW(Open(folder, whole.substr(0, size)), CheckpointError) << size << " of " << whole.size() << " bytes";
+    EXPECT_THAT([&] { Open(folder, whole.substr(0, size)); },
+                ThrowsMessage<CheckpointError>(
+                    AllOf(HasSubstr("model.gguf: "),
+                          AnyOf(HasSubstr("not a GGUF file"), HasSubstr("the file is cut short or damaged"),
+                                HasSubstr("it cannot hold 1 tensors"), HasSubstr("it cannot hold 2 keys"),
+                                HasSubstr("key 'tokens' cannot have 2 elements")))))
+        << size << " of " << whole.size() << " bytes";
   }
   EXPECT_NO_THROW(Open(folder, whole));
 }

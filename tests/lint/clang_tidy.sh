@@ -4,11 +4,14 @@
 # those of an earlier clean run is not checked again (cache: $XDG_CACHE_HOME/percept-tidy).
 set -uo pipefail
 cd "$1"
-export build=$2
+export build=$2 tidy=$3
 export cache=${XDG_CACHE_HOME:-$HOME/.cache}/percept-tidy
 mkdir -p "$cache"
-rules=$({ clang-tidy --version; cat .clang-tidy; } | sha256sum)
+rules=$({ "$tidy" --version; cat .clang-tidy; } | sha256sum)
 export rules
+# clang has no omp.h of its own where libomp is not installed.
+gcc_headers=$(g++ -print-file-name=include)
+export gcc_headers
 
 # The compiler's command for a file, without its output, as the compilation database has it.
 command_of() {
@@ -25,7 +28,7 @@ check() {
     [ -f "$cache/$key" ] && return 0
   fi
   local output
-  if output=$(clang-tidy -p "$build" --quiet "$file" 2>/dev/null); then
+  if output=$("$tidy" -p "$build" --quiet --extra-arg=-idirafter"$gcc_headers" "$file" 2>/dev/null); then
     [ -n "$key" ] && touch "$cache/$key"
     return 0
   fi

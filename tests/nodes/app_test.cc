@@ -50,6 +50,12 @@ class AppTest : public testing::Test {
     services_.Add(ports_);
     return std::make_unique<graph::Graph>(CheckNodes(nodes, runtime_.registry()), runtime_.executor(), services_);
   }
+  // Both ends lent, and what joins them.
+  std::unique_ptr<graph::Graph> MakeThrough(AppSource<Reading>& readings, AppSink<Reading>& results) {
+    ports_.Lend(readings);
+    ports_.Lend(results);
+    return Make(kThrough);
+  }
   std::string WhyNotMade(const std::string& nodes) {
     try {
       Make(nodes);
@@ -103,9 +109,7 @@ TEST_F(AppTest, WhatIsPushedComesOutInOrder) {
   std::counting_semaphore<> room(0);
   AppSource<Reading> readings("readings", [&] { room.release(); });
   AppSink<Reading> results("results");
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   graph->Start();
   std::thread program([&] {
     for (int64_t i = 0; i < 50;) {
@@ -161,14 +165,92 @@ TEST_F(AppTest, PopWaitsNoLongerThanItIsTold) {
   EXPECT_EQ(results.Pop(&arrival, std::chrono::nanoseconds(0)), PopResult::kTimeout);
 }
 
+TEST_F(AppTest, PopWaitsAsLongAsItTakes) {
+  AppSource<Reading> readings("readings");
+  AppSink<Reading> results("results");
+  const auto graph = MakeThrough(readings, results);
+  auto result = std::async(std::launch::async, [&] {
+    Arrival<Reading> arrival;
+    return results.Pop(&arrival, std::chrono::nanoseconds::max());
+  });
+  graph->Start();
+  EXPECT_EQ(result.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  readings.Push(Number(1), Time::Seconds(1));
+  EXPECT_EQ(result.get(), PopResult::kPacket);
+  readings.Close();
+}
+
+TEST_F(AppTest, ADrainLetsThroughWhatWasAccepted) {
+  AppSource<Reading> readings("readings");
+  AppSink<Reading> results("results");
+  const auto graph = MakeThrough(readings, results);
+  ASSERT_EQ(readings.Push(Number(1), Time::Seconds(1)), PushResult::kAccepted);
+  ASSERT_EQ(readings.Push(Number(2), Time::Seconds(2)), PushResult::kAccepted);
+  graph->Drain(graph::Duration::Seconds(100));
+  graph->Start();
+  Arrival<Reading> arrival;
+  for (const int64_t value : {1, 2}) {
+    ASSERT_EQ(results.Pop(&arrival, kLong), PopResult::kPacket);
+    EXPECT_EQ(arrival.value().value, value);
+  }
+  EXPECT_EQ(results.Pop(&arrival, kLong), PopResult::kEnded);
+  EXPECT_EQ(graph->Wait().status, graph::RunStatus::kDrained);
+  EXPECT_EQ(readings.num_dropped(), 0);
+  EXPECT_EQ(readings.Push(Number(3), Time::Seconds(3)), PushResult::kClosed);
+}
+
+TEST_F(AppTest, WhoWaitsForRoomIsToldOfTheEnd) {
+  for (const bool starts : {true, false}) {
+    for (const bool closes : {true, false}) {
+      SCOPED_TRACE(testing::Message() << (starts ? "started, " : "") << (closes ? "closed" : "cancelled"));
+      std::atomic<int> num_told{0};
+      AppPorts ports;
+      AppSource<Reading> readings("readings", [&] { ++num_told; });
+      AppSink<Reading> results("results");
+      ports.Lend(readings);
+      ports.Lend(results);
+      graph::Services services = runtime_.services();
+      services.Add(ports);
+      auto graph =
+          std::make_unique<graph::Graph>(CheckNodes(kThrough, runtime_.registry()), runtime_.executor(), services);
+      for (const int64_t value : {1, 2}) {
+        ASSERT_EQ(readings.Push(Number(value), Time::Seconds(value)), PushResult::kAccepted);
+      }
+      ASSERT_EQ(readings.Push(Number(3), Time::Seconds(3)), PushResult::kFull);
+      ASSERT_EQ(num_told, 0);
+      closes ? readings.Close() : graph->Cancel();
+      EXPECT_EQ(num_told, closes ? 1 : 0);
+      if (starts) {
+        graph->Start();
+        graph->Wait();
+      }
+      graph.reset();
+      EXPECT_EQ(num_told, 1);
+      EXPECT_EQ(readings.num_dropped(), closes && starts ? 0 : 2);
+      EXPECT_EQ(readings.Push(Number(3), Time::Seconds(3)), PushResult::kClosed);
+    }
+  }
+}
+
+TEST_F(AppTest, NobodyIsToldOfTheEndOnceTheLastCopyIsGone) {
+  int num_told = 0;
+  auto readings = std::make_unique<AppSource<Reading>>("readings", [&] { ++num_told; });
+  AppSink<Reading> results("results");
+  ports_.Lend(*readings);
+  ports_.Lend(results);
+  auto graph = Make(kThrough);
+  for (const int64_t value : {1, 2, 3}) readings->Push(Number(value), Time::Seconds(value));
+  readings.reset();
+  graph.reset();
+  EXPECT_EQ(num_told, 0);
+}
+
 TEST_F(AppTest, CallsAFunctionInsteadOfKeeping) {
   std::vector<int64_t> values;
   AppSource<Reading> readings("readings");
   AppSink<Reading> results("results",
                            [&](const Arrival<Reading>& arrival) { values.push_back(arrival.value().value); });
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   EXPECT_EQ(readings.Push(Number(4), Time::Seconds(1)), PushResult::kAccepted);
   EXPECT_EQ(readings.Push(Number(5), Time::Seconds(2)), PushResult::kAccepted);
   readings.Close();
@@ -188,9 +270,7 @@ TEST_F(AppTest, ATimeThatDoesNotRiseIsAnErrorAtTheFarEnd) {
   std::vector<std::string> lines;
   AppSource<Reading> readings("readings");
   AppSink<Reading> results = NamesInto(&lines);
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   readings.Push(Number(0), Time::Seconds(2));
   readings.Push(Number(1), Time::Seconds(1));
   readings.Close();
@@ -205,9 +285,7 @@ TEST_F(AppTest, CancelsOneThatWaits) {
   std::vector<std::string> lines;
   AppSource<Reading> readings("readings");
   AppSink<Reading> results = NamesInto(&lines);
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   readings.Push(Number(0), Time::Seconds(1));
   readings.Push(Number(1), Time::Seconds(2));
   EXPECT_TRUE(readings.Cancel(Time::Seconds(1)));
@@ -222,9 +300,7 @@ TEST_F(AppTest, TheGraphsEndLetsGoOfWhatWaits) {
   auto owner = std::make_shared<int>(1);
   AppSource<Reading> readings("readings");
   AppSink<Reading> results("results");
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  auto graph = Make(kThrough);
+  auto graph = MakeThrough(readings, results);
   readings.Push({.value = 1, .owner = owner}, Time::Seconds(1));
   graph.reset();  // was never started
   EXPECT_EQ(owner.use_count(), 1);
@@ -236,9 +312,7 @@ TEST_F(AppTest, TheGraphsEndLetsGoOfWhatWaits) {
 TEST_F(AppTest, CancelEndsAGraphThatWaitsForTheProgram) {
   AppSource<Reading> readings("readings");
   AppSink<Reading> results("results");
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   graph->Start();
   readings.Push(Number(1), Time::Seconds(1));
   Arrival<Reading> arrival;
@@ -284,9 +358,7 @@ TEST_F(AppTest, TheTwoEndsOfAnEdgeAgreeBeforeAnythingStarts) {
 TEST_F(AppTest, OneEndServesOneNode) {
   AppSource<Reading> readings("readings");
   AppSink<Reading> results("results");
-  ports_.Lend(readings);
-  ports_.Lend(results);
-  const auto graph = Make(kThrough);
+  const auto graph = MakeThrough(readings, results);
   EXPECT_THAT(WhyNotMade(kThrough), testing::HasSubstr("source 'readings' is used by another node"));
 }
 

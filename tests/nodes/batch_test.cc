@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A batch of inputs: what is done, what is refused, what is left for a resume. Its sources are scripted; pictures are
+// A batch of inputs: what is done, what is refused, what is left for a resume; of files as inputs and of what stands in
+// the place of outputs in batch_files_test.cc. Its sources are scripted; pictures are
 // read, and the program is killed, in tests/cli/batch_test.cc.
 #include "nodes/batch/batch.h"
 
@@ -8,17 +9,10 @@
 
 #include <atomic>
 #include <filesystem>
-#include <fstream>
-#include <functional>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include "kernels/core/error.h"
-#include "nodes/payload/record.h"
-#include "tests/nodes/node_run.h"
-#include "tests/support/other_user.h"
-#include "tests/support/temp_folder.h"
+#include "tests/nodes/batch_fixture.h"
 
 namespace percept::nodes {
 namespace {
@@ -26,122 +20,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string ReadText(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-// Three records, each a chunk, about the input that it is given. An input with "bad" in its name has a bad second
-// record, one with "broken" throws there.
-class RecordSource : public graph::Node {
- public:
-  RecordSource(std::string input, std::function<void()> on_record)
-      : input_(std::move(input)), on_record_(std::move(on_record)) {}
-  void Open(graph::NodeContext& context) override {
-    if (const auto chunk = context.resume_chunk()) {
-      next_ = std::stoi(*chunk) + 1;
-    }
-  }
-  graph::Process Process(graph::NodeContext& context) override {
-    if (next_ == 3) {
-      return graph::Process::kFinished;
-    }
-    on_record_();
-    const std::string item = input_ + "/" + std::to_string(next_);
-    const graph::ItemRef ref = context.NewItem(item);
-    const graph::Time time = graph::Time::Seconds(next_);
-    const bool is_second = next_ == 1;
-    if (is_second && input_.find("broken") != std::string::npos) {
-      throw std::runtime_error("broken record");
-    }
-    if (is_second && input_.find("bad") != std::string::npos) {
-      context.SendError(graph::ErrorKind::kBadInput, "bad record", time, ref);
-    } else {
-      Record record;
-      record.item = item;
-      record.timestamp = time;
-      record.text = item;
-      context.Send("record", graph::Packet::Make(std::move(record), time));
-    }
-    context.EndChunk(std::to_string(next_++));
-    return graph::Process::kHaveOutput;
-  }
-
- private:
-  const std::string input_;
-  const std::function<void()> on_record_;
-  int next_ = 0;
-};
-
-constexpr const char* kPipeline = R"(percept: 1
-params:
-  input: { type: string, required: true }
-  output: { type: path, default: "-" }
-nodes:
-  read: { type: test.records, input: "${input}" }
-  out: { type: sink.text, in: read.record, path: "${output}" }
-)";
-
-class BatchTest : public testing::Test {
- protected:
-  BatchTest() : runtime_(TestOptions()) {
-    graph::Contract contract{.type = "test.records",
-                             .doc = "Records about its input.",
-                             .example = "read: { type: test.records, input: a }",
-                             .outputs = {{.name = "record", .type = "Record", .doc = "three"}},
-                             .params = {{.name = "input", .type = graph::ParamType::kPath, .doc = "a name"}},
-                             .source = graph::SourceKind::kBatch,
-                             .in_flight = 1};  // a record is begun once the chunk before the last is committed
-    runtime_.registry().Register(
-        std::move(contract),
-        [this](const graph::ParamValues& params, const graph::Services&) {
-          return std::make_unique<RecordSource>(params.Get<std::string>("input"), [this] { on_record_(); });
-        },
-        [this](const graph::ParamValues&, const std::vector<std::string>&) { ++num_checks_; });
-    options_.pipeline_text = kPipeline;
-    options_.pipeline_name = "records.yaml";
-    options_.journal = folder_.path() / "journal";
-    SetOutput("${input.stem}.txt");
-  }
-
-  void SetOutput(const std::string& name) {
-    options_.arguments.values["output"] = {(folder_.path() / "out" / name).string()};
-    std::filesystem::create_directories(folder_.path() / "out");
-  }
-  BatchReport Run(std::vector<std::string> inputs) {
-    options_.inputs = std::move(inputs);
-    return Batch(options_, runtime_).Run();
-  }
-  std::string Refusal(std::vector<std::string> inputs) {
-    try {
-      Run(std::move(inputs));
-    } catch (const ArgumentError& error) {
-      return error.what();
-    } catch (const graph::DefinitionError& error) {
-      return error.what();
-    }
-    return "";
-  }
-  std::string Output(const std::string& name) const { return ReadText(folder_.path() / "out" / name); }
-  std::string Folder() const { return folder_.path().string(); }
-
-  const TempFolder folder_;
-  Runtime runtime_;
-  BatchOptions options_;
-  std::function<void()> on_record_ = [] {};
-  std::atomic<int> num_checks_{0};
-};
-
-std::string Failures(const BatchReport& report) {
-  std::string text;
-  for (const FailedInput& failed : report.failed) {
-    for (const graph::ErrorPayload& error : failed.errors) {
-      text += failed.name + ": " + error.item + ": " + error.reason + "\n";
-    }
-  }
-  return text;
-}
 
 TEST_F(BatchTest, RunsOneGraphPerInput) {
   const BatchReport report = Run({"a", "b", "c"});
@@ -268,7 +146,7 @@ TEST_F(BatchTest, RefusesOutputsThatAreInEachOthersWay) {
                                          "/out/a.txt: name it after ${input.stem} or ${input.dir}");
   const std::string input = folder_.Write("a.txt", "words").string();
   options_.arguments.values["output"] = {"${input.dir}/a.txt"};
-  EXPECT_EQ(Refusal({input}), "the input " + input + " would write " + input + ", which is the input " + input);
+  EXPECT_EQ(Refusal({input}), WouldWriteInput(input, input, input));
   SetOutput("../journal");
   EXPECT_EQ(Refusal({"a"}), "the input a would write " + Folder() + "/journal, which is the journal");
   options_.arguments.values.clear();
@@ -300,7 +178,7 @@ TEST_F(BatchTest, RefusesToWriteOverWhatItReadsOrWritesElsewhere) {
   EXPECT_EQ(refusal(&BatchOptions::journal, input), "--journal " + input + " is the input " + input);
   options_ = options;
   SetOutput("../hard");
-  EXPECT_EQ(Refusal({input}), "the input " + input + " would write " + hard + ", which is the input " + input);
+  EXPECT_EQ(Refusal({input}), WouldWriteInput(input, hard, input));
   options_.merge = folder_.path() / "all";
   SetOutput("../all");
   EXPECT_EQ(Refusal({input}), "the input " + input + " would write " + Folder() + "/all, which is the merged file");
@@ -337,6 +215,9 @@ TEST_F(BatchTest, NamesOutputsAfterPages) {
 
 TEST_F(BatchTest, RefusesInputsItCannotTellApart) {
   EXPECT_EQ(Refusal({"a", "b", "a"}), "the input a is given twice");
+  folder_.Write("one", "words");
+  const std::string one = Folder() + "/one", same = Folder() + "/./one";
+  EXPECT_EQ(Refusal({one, same}), "the inputs " + one + " and " + same + " are the same file, given twice");
   EXPECT_EQ(Refusal({"-"}), "standard input cannot be an input of a batch: it cannot be read again");
   EXPECT_EQ(Refusal({}), "no inputs");
   options_.arguments.values["input"] = {"b"};
@@ -361,136 +242,6 @@ TEST_F(BatchTest, AModelThatCannotBeOpenedIsRefusedBeforeAnyInput) {
       "  look: { type: image.file, path: \"${input}\" }\n"
       "  see: { type: encode.vision, in: look.image, model: /no/such/model }\n";
   EXPECT_THAT(Refusal({"a"}), HasSubstr("records.yaml:9:3: node 'see' (encode.vision) cannot be made: /no/such/model"));
-}
-
-TEST_F(BatchTest, AFolderStandsForItsFiles) {
-  std::filesystem::create_directories(folder_.path() / "in" / "deeper");
-  std::filesystem::create_directories(folder_.path() / "in" / ".hidden");
-  for (const char* name : {"in/b.png", "in/deeper/a.png", "in/.hidden/c.png", "in/.d.png"}) {
-    folder_.Write(name, name);
-  }
-  options_.arguments.values["output"] = {"${input.dir}/${input.stem}.txt"};
-  EXPECT_EQ(Run({Folder() + "/in"}).num_inputs, 2U);
-  options_.resume = true;
-  const BatchReport again = Run({Folder() + "/in"});
-  EXPECT_EQ(again.num_inputs, 2U) << "outputs were taken for inputs";
-  EXPECT_EQ(again.num_done_before, 2U);
-}
-
-TEST_F(BatchTest, AFolderStandsForNothingThatTheBatchItselfWritesOrReads) {
-  std::filesystem::create_directories(folder_.path() / "in");
-  const std::string in = Folder() + "/in";
-  folder_.Write("in/a", "words");
-  options_.arguments.values.clear();
-  options_.journal = in + "/journal";
-  options_.merge = in + "/all.txt";
-  options_.failed_list = in + "/failed";
-  options_.list = folder_.Write("in/list", in);
-  options_.pipeline_name = folder_.Write("in/p.yaml", kPipeline).string();
-  EXPECT_EQ(Run({in}).num_inputs, 1U);
-  folder_.Write("in/failed", "");
-  options_.resume = true;
-  EXPECT_EQ(Run({in}).num_inputs, 1U);
-  EXPECT_TRUE(std::filesystem::exists(in + "/journal.rows"));
-  options_.failed_list = in + "/a";
-  EXPECT_EQ(Refusal({in}), in + "/a is an input of the earlier run: it cannot be written, or read as something else");
-  options_.journal = in + "/other";
-  EXPECT_EQ(Refusal({in}), "--merge " + in + "/all.txt is the input " + in + "/all.txt") << "nobody's yet";
-}
-
-TEST_F(BatchTest, AFolderThatCannotBeReadIsNamed) {
-  const std::string locked = Folder() + "/in/locked";
-  std::filesystem::create_directories(locked);
-  std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
-  std::filesystem::permissions(locked, std::filesystem::perms::none);
-  folder_.Write("in/a", "words");
-  const OtherUser other;
-  EXPECT_EQ(Refusal({Folder() + "/in"}), locked + ": cannot be read: Permission denied");
-}
-
-TEST_F(BatchTest, AnInputThatMayNotBeReadFailsAndTheOthersGoOn) {
-  const std::string a = folder_.Write("a", "words").string(), locked = folder_.Write("locked", "words").string();
-  for (const auto& folder : {folder_.path(), folder_.path() / "out"}) {
-    std::filesystem::permissions(folder, std::filesystem::perms::all);
-  }
-  std::filesystem::permissions(locked, std::filesystem::perms::none);
-  const OtherUser other;
-  const BatchReport report = Run({locked, a});
-  EXPECT_EQ(Failures(report), locked + ": " + locked + ": cannot be read: Permission denied\n");
-  EXPECT_EQ(report.stop_reason, "");
-  EXPECT_EQ(report.num_done, 1U);
-}
-
-TEST_F(BatchTest, ReadsAChangedInputAnew) {
-  const std::string a = folder_.Write("a", "one").string(), b = folder_.Write("b", "one").string();
-  Run({a, b});
-  folder_.Write("a", "other");
-  options_.resume = true;
-  const BatchReport report = Run({a, b});
-  EXPECT_THAT(report.changed, ElementsAre(a));
-  EXPECT_EQ(report.num_done, 2U);
-  EXPECT_EQ(report.num_done_before, 1U);
-}
-
-TEST_F(BatchTest, AnOutputThatCannotBeWrittenEndsTheBatch) {
-  options_.arguments.values["output"] = {"/dev/full"};
-  options_.num_jobs = 1;
-  const BatchReport report = Run({"a", "b"});
-  EXPECT_EQ(
-      report.stop_reason,
-      "a: records.yaml:7:3: node 'out' (sink.text) failed: /dev/full: cannot be written: No space left on device");
-  EXPECT_EQ(report.num_left, 2U);
-}
-
-TEST_F(BatchTest, AnInputWhoseHalfOutputIsGoneIsStartedOver) {
-  const auto interrupt = [&] {
-    options_.inputs = {"a"};
-    Batch batch(options_, runtime_);
-    on_record_ = [&, num = 0]() mutable {
-      if (++num == 3) {
-        batch.Cancel();
-      }
-    };
-    batch.Run();
-    on_record_ = [] {};
-  };
-  const std::filesystem::path output = folder_.path() / "out" / "a.txt";
-  for (const bool is_removed : {false, true}) {
-    options_.resume = false;
-    interrupt();
-    ASSERT_GT(std::filesystem::file_size(output), 1U);
-    std::filesystem::resize_file(output, 1);
-    if (is_removed) {
-      std::filesystem::remove(output);
-    }
-    options_.resume = true;
-    BatchReport report = Run({"a"});
-    EXPECT_EQ(report.stop_reason, "");
-    EXPECT_THAT(report.started_over, ElementsAre("a"));
-    EXPECT_EQ(Output("a.txt"), "a/0\na/1\na/2\n");
-    EXPECT_THAT(Run({"a"}).started_over, IsEmpty());
-    std::filesystem::remove(options_.journal);
-  }
-}
-
-// Pictures need not be: what the pipeline says is a path must be a file that can be read.
-TEST_F(BatchTest, AnInputThatIsNotThereFailsAndTheOthersGoOn) {
-  options_.pipeline_text.replace(options_.pipeline_text.find("string"), 6, "path");
-  const std::string a = folder_.Write("a", "words").string(), gone = Folder() + "/gone";
-  options_.num_jobs = 1;
-  BatchReport report = Run({gone, a});
-  EXPECT_EQ(Failures(report), gone + ": " + gone + ": cannot be read: No such file or directory\n");
-  EXPECT_EQ(report.num_done, 1U);
-  options_.resume = true;
-  EXPECT_EQ(Run({gone, a}).failed.size(), 1U);
-  folder_.Write("gone", "is there now");
-  report = Run({gone, a});
-  EXPECT_THAT(report.failed, IsEmpty());
-  EXPECT_EQ(report.num_done, 2U);
-  std::filesystem::remove(gone);
-  report = Run({gone, a});
-  EXPECT_EQ(report.num_done, 2U) << "its output stands";
-  EXPECT_EQ(Output("gone.txt"), gone + "/0\n" + gone + "/1\n" + gone + "/2\n");
 }
 
 }  // namespace

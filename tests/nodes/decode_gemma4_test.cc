@@ -77,6 +77,25 @@ TEST_F(DecodeGemma4Test, StopsAtMaxTokens) {
   EXPECT_EQ(packets_[0].Get<Record>().answer->num_output_tokens, 3);
 }
 
+TEST_F(DecodeGemma4Test, AnAnswerThatIsLateFails) {
+  const graph::RunResult result =
+      Run(Reading(Media("plain.png"), std::string(kReadText) + ", deadline: 1ns, priority: 3") + kKeepRecords);
+  ASSERT_EQ(result.failed_items.size(), 1U);
+  EXPECT_EQ(result.failed_items[0].reason, "the deadline passed before the first step");
+  EXPECT_EQ(result.failed_items[0].item, Media("plain.png"));
+}
+
+TEST_F(DecodeGemma4Test, AQuestionAboutAPictureAgainIsReadFromThere) {
+  Run(Reading("[ " + Media("plain.png") + ", " + Media("plain.png") + " ]", kReadText) + kKeepRecords);
+  ASSERT_EQ(packets_.size(), 2U);
+  const AnswerFacts& first = *packets_[0].Get<Record>().answer;
+  const AnswerFacts& second = *packets_[1].Get<Record>().answer;
+  EXPECT_EQ(first.num_reused_tokens, 0);
+  EXPECT_GE(second.num_reused_tokens, 70);
+  EXPECT_LT(second.num_reused_tokens, second.num_prompt_tokens);
+  EXPECT_EQ(packets_[0].Get<Record>().text, packets_[1].Get<Record>().text);
+}
+
 TEST_F(DecodeGemma4Test, DrawsAsItsParametersSay) {
   const auto answer = [&](const std::string& params) {
     packets_.clear();
@@ -212,7 +231,8 @@ TEST_F(DecodeGemma4Test, RefusesAPromptThatDoesNotFitItsInputs) {
   EXPECT_THAT(refusal(", prompt: [ { text: Hello } ]"), HasSubstr("input 'media' stands 0 times in the prompt"));
   EXPECT_THAT(refusal(", prompt: [ { image: media }, { image: media } ]"), HasSubstr("input 'media' stands 2 times"));
   EXPECT_THAT(refusal(", prompt: [ { picture: media } ]"), HasSubstr("unknown part 'picture' of a prompt"));
-  EXPECT_THAT(refusal(", prompt: [ hello ]"), HasSubstr("a part of a prompt is { text: WORDS } or { image: INPUT }"));
+  EXPECT_THAT(refusal(", prompt: [ hello ]"),
+              HasSubstr("a part of a prompt is { text: WORDS }, { image: INPUT } or { audio: INPUT }"));
   EXPECT_THAT(refusal(", prompt: Hello, temperature: -1"), HasSubstr("'temperature' is -1, outside its range"));
   EXPECT_THAT(refusal(", prompt: Hello, choices: [ a ], schema: b"), HasSubstr("either choices or a schema"));
   EXPECT_THAT(refusal(", prompt: Hello, schema: /nowhere"), HasSubstr("/nowhere: cannot be opened"));

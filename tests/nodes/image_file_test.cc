@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <array>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -13,6 +10,7 @@
 
 #include "nodes/payload/image.h"
 #include "tests/nodes/node_run.h"
+#include "tests/support/pipe.h"
 
 namespace percept::nodes {
 namespace {
@@ -20,36 +18,6 @@ namespace {
 using testing::HasSubstr;
 
 std::string Media(const std::string& name) { return (TestDataDir() / "bad_media" / name).string(); }
-
-// Both ends of a pipe.
-class Pipe {
- public:
-  Pipe() {
-    if (pipe2(ends_.data(), O_CLOEXEC) != 0) {
-      throw std::runtime_error("no pipe can be made");
-    }
-  }
-  ~Pipe() {
-    close(ends_[0]);
-    CloseWriter();
-  }
-  Pipe(const Pipe&) = delete;
-  Pipe& operator=(const Pipe&) = delete;
-
-  int reader() const { return ends_[0]; }
-  void Write(const std::string& text) const {
-    ASSERT_EQ(write(ends_[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
-  }
-  void CloseWriter() {
-    if (ends_[1] >= 0) {
-      close(ends_[1]);
-    }
-    ends_[1] = -1;
-  }
-
- private:
-  std::array<int, 2> ends_;
-};
 
 class ImageFileTest : public testing::Test {
  protected:

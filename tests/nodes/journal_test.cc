@@ -57,7 +57,8 @@ TEST_F(JournalTest, GivesBackWhatWasCommitted) {
     second.end = graph::Time::Seconds(3);
     second.epoch = 4;
     second.failed_items = {{graph::ErrorKind::kBadInput, "a.png", "cut", "read"}};
-    journal.Commit(id, second);
+    second.positions["pipe"] = 30;
+    journal.Commit(id, second, {{"out", {"/a\n.txt", 20, "hash"}}});
   }
   Journal journal(file_, kKey);
   const std::optional<JournalEntry> entry = journal.Find({"a.png"});
@@ -68,7 +69,11 @@ TEST_F(JournalTest, GivesBackWhatWasCommitted) {
   EXPECT_EQ(entry->resume.key, "1");
   EXPECT_EQ(entry->resume.end, graph::Time::Seconds(3));
   EXPECT_EQ(entry->resume.epoch, 4);
-  EXPECT_THAT(entry->resume.positions, ElementsAre(Pair("out", 20)));
+  EXPECT_THAT(entry->resume.positions, ElementsAre(Pair("out", 20), Pair("pipe", 30)));
+  ASSERT_THAT(entry->written, ElementsAre(Pair("out", testing::_)));
+  EXPECT_EQ(entry->written.at("out").file, "/a\n.txt");
+  EXPECT_EQ(entry->written.at("out").size, 20);
+  EXPECT_EQ(entry->written.at("out").hash, "hash");
   EXPECT_THAT(entry->resume.states, ElementsAre(Pair("count", std::string("a\0b", 3))));
   EXPECT_EQ(journal.Failures(entry->id).at(0).reason, "cut");
   EXPECT_EQ(journal.Find({"a.png", 2})->num_chunks, 0);
@@ -119,7 +124,7 @@ TEST_F(JournalTest, TellsWhatIsNoJournal) {
   { Journal journal(file_, kKey); }
   Database(file_).Run("PRAGMA user_version = 9");
   EXPECT_EQ(Refusal(),
-            file_.string() + ": written by another version of this program (journal version 9, this one writes 1)");
+            file_.string() + ": written by another version of this program (journal version 9, this one writes 2)");
 }
 
 TEST_F(JournalTest, TellsWhatIsDamaged) {

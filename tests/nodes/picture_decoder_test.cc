@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <ostream>
 #include <span>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@
 
 #include "kernels/core/error.h"
 #include "nodes/source/picture_remarks.h"
+#include "nodes/source/remarks.h"
 #include "tests/support/shared_dir.h"
 #include "tests/support/temp_folder.h"
 
@@ -72,6 +74,8 @@ struct GoldenPicture {
   int64_t width, height;
   bool is_jpeg() const { return file.ends_with(".jpg"); }
 };
+
+void PrintTo(const GoldenPicture& picture, std::ostream* out) { *out << picture.id; }
 
 std::vector<GoldenPicture> GoldenPictures() {
   std::vector<GoldenPicture> pictures;
@@ -311,7 +315,7 @@ TEST(PictureDecoder, NamesTruncationThatTheHeaderTells) {
   EXPECT_THAT(ReasonOfBytes(webp), StartsWith("truncated: "));
 }
 
-TEST(PictureRemarks, KeepsPrintableLinesOnce) {
+TEST(Remarks, KeepsPrintableLinesOnce) {
   Remarks remarks;
   remarks.Add("one\ttab\n\ntwo\x1B[2J\none\ttab\n");
   EXPECT_THAT(remarks.lines(), testing::ElementsAre("one tab", "two [2J"));

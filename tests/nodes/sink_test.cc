@@ -6,7 +6,6 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -24,11 +23,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 std::string Media(const std::string& name) { return (TestDataDir() / "bad_media" / name).string(); }
-
-std::string ReadText(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 std::vector<std::string> Names(const TempFolder& folder) {
   std::vector<std::string> names;
@@ -82,6 +76,18 @@ TEST(SinkText, WritesHeadersWhereThereAreSeveral) {
   EXPECT_EQ(Output(three, "type: sink.text, headers: never"), "Invoice 204\nInvoice 204\n");
   EXPECT_EQ(Output(Media("plain.png"), "type: sink.text, headers: always"),
             "==> " + Media("plain.png") + " <==\nInvoice 204\n");
+}
+
+TEST(SinkText, HeadersNameItemsAsTheStreamShowsThem) {
+  class Terminal : public TextKeeper {
+   public:
+    std::string Shown(const std::string& name) const override { return "shown " + name; }
+  } output;
+  RuntimeOptions options = TestOptions();
+  options.standard_output = &output;
+  Runtime runtime(std::move(options));
+  RunNodes(Reading(Media("plain.png"), "type: sink.text, headers: always"), runtime);
+  EXPECT_EQ(output.text(), "==> shown " + Media("plain.png") + " <==\nInvoice 204\n");
 }
 
 TEST(SinkText, WritesAFileAnew) {
@@ -366,7 +372,7 @@ TEST(SinkJsonl, KeepsOneOrderOfFields) {
   ASSERT_EQ(lines.size(), 1U);
   const auto& record = lines[0];
   EXPECT_THAT(Keys(record), ElementsAre("item", "timestamp_s", "epoch", "text", "error", "finish", "model", "mode",
-                                        "sampling", "pictures", "tokens", "timing_ms"));
+                                        "sampling", "pictures", "sounds", "tokens", "timing_ms"));
   EXPECT_EQ(record["item"], Media("rgba.png"));
   EXPECT_EQ(record["text"], "Invoice 204");
   EXPECT_TRUE(record["error"].is_null());
@@ -440,7 +446,7 @@ TEST(Sinks, TakePlainTexts) {
 
 TEST(SinkJsonl, ANameThatIsNotUtf8StillGivesJson) {
   const TempFolder folder;
-  const std::filesystem::path file = folder.Write("\xff.png", ReadText(Media("plain.png")));
+  folder.Write("\xff.png", ReadText(Media("plain.png")));
   const auto lines = Lines(Output("\"" + folder.path().string() + "/\\xff.png\"", "type: sink.jsonl"));
   ASSERT_EQ(lines.size(), 1U);
 }

@@ -143,6 +143,12 @@ TEST(SourceScriptTest, RefusesLinesItCannotFollow) {
             "a packet's duration cannot be negative");
   EXPECT_EQ(RefusalOf(Script("items: [ { t: 0s, text: a, times: 3 } ]")),
             "'times' says how often a line is 'transient'");
+  EXPECT_EQ(RefusalOf(Script("items: [ { transient: gone, times: -1 } ]")), "'times' cannot be negative");
+  EXPECT_EQ(RefusalOf(Script("items: [ { ticks: -1, text: a } ]")), "'ticks' cannot be negative");
+  EXPECT_EQ(RefusalOf(Script("tick_bits: 8, items: [ { ticks: 255, text: a }, { ticks: 256, text: b } ]")),
+            "'ticks' is 256, which a counter of 8 bits (tick_bits) does not reach");
+  EXPECT_EQ(RefusalOf(Script("count: 3, interval: 0s")),
+            "'interval' must be more than 0: of texts of one time, all but the first come late");
 }
 
 }  // namespace

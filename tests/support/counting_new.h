@@ -17,6 +17,7 @@ namespace {
 
 std::atomic<bool> counts{false};
 std::atomic<int> num_allocations{0};
+std::atomic<size_t> num_allocated_bytes{0};
 std::atomic<int> allocations_until_failure{-1};
 
 bool IsOurs(void* return_address) {
@@ -30,6 +31,7 @@ bool IsOurs(void* return_address) {
 void* Allocate(std::size_t size, std::size_t alignment, void* return_address) {
   if (counts.load(std::memory_order_relaxed) && IsOurs(return_address)) {
     num_allocations.fetch_add(1, std::memory_order_relaxed);
+    num_allocated_bytes.fetch_add(size, std::memory_order_relaxed);
     if (allocations_until_failure.load() >= 0 && allocations_until_failure.fetch_sub(1) == 0) {
       throw std::bad_alloc();
     }

@@ -18,6 +18,7 @@ class GoldenFile {
  public:
   explicit GoldenFile(const std::filesystem::path& path) : source_(OpenSafetensors(path)) {}
 
+  std::vector<std::string> Names() const { return source_->Names(); }
   bool Has(const std::string& name) const { return source_->Find(name) != nullptr; }
   Shape ShapeOf(const std::string& name) const { return Get(name).shape; }
 

@@ -10,7 +10,7 @@
 // What a .gz file holds. Throws where it cannot be unpacked.
 inline std::string ReadGzipFile(const std::filesystem::path& file) {
   const std::string command = "gzip -dc '" + file.string() + "'";
-  FILE* pipe = ::popen(command.c_str(), "r");
+  FILE* pipe = ::popen(command.c_str(), "r");  // NOLINT(bugprone-command-processor): files of the test itself
   if (pipe == nullptr) throw std::runtime_error("gzip cannot be run");
   std::string bytes;
   std::array<char, 1 << 16> buffer;

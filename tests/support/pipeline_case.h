@@ -15,14 +15,14 @@
 
 // A whole-graph case: a pipeline file whose comments say what comes of it. Lines `#> key: value`:
 //   result      finished, cancelled, failed, or refused where the file itself is wrong
-//   error       the exact message of `failed` and `refused`
+//   error       the exact message of `failed` and `refused`; of `failed`, and of items, <bytes> stands for any number
 //   item        a failed item, as "item: reason"
 //   warning     a warning of the check
 //   count       what the run reports beside plain traffic, as "NODE unmatched 3" (or restarts, retries, a kind of
 //               repair), "a.out -> b.in: latest 2" (a drop) or "lost 2" (items); all of it, but for runs that fail
 //   set         an argument, as name=value
 //   limits      packets and bytes of every edge, as "8 1000", whatever the file says
-//   largest     bytes of a packet that is larger than an edge's limit
+//   largest     bytes of a payload that is larger than an edge's limit
 //   NAME        a packet that sink NAME records; in order. Runs that fail may leave all of them out
 struct PipelineCase {
   std::string name;  // the file's

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "graph/config/checked_graph.h"
@@ -71,19 +72,40 @@ inline void ExpectEdgesKeptTheirLimits(const PipelineCase& expected, const perce
   for (size_t i = 0; i < result.edges.size(); ++i) {
     const percept::graph::EdgeCounts& edge = result.edges[i];
     EXPECT_LE(edge.peak_packets, checked.edges[i].limits.packets) << edge.edge;
-    EXPECT_LE(edge.peak_bytes, std::max(checked.edges[i].limits.bytes, expected.largest)) << edge.edge;
+    // Of items with short names.
+    const size_t beside = percept::graph::Packet::OverheadBytes() + percept::graph::Item("", 0, nullptr).bytes();
+    EXPECT_LE(edge.peak_bytes, std::max(checked.edges[i].limits.bytes, expected.largest + beside)) << edge.edge;
   }
+}
+
+// The text itself; any number may stand where it says <bytes>.
+inline testing::Matcher<std::string> Reads(const std::string& text) {
+  constexpr std::string_view kAny = "<bytes>";
+  if (text.find(kAny) == std::string::npos) return text;
+  std::string pattern;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text.compare(i, kAny.size(), kAny) == 0) {
+      pattern += "[0-9]+";
+      i += kAny.size() - 1;
+    } else {
+      if (std::string_view("\\^$.|?*+()[]{}").find(text[i]) != std::string_view::npos) pattern += '\\';
+      pattern += text[i];
+    }
+  }
+  return testing::MatchesRegex(pattern);
 }
 
 inline void ExpectOutcome(const PipelineCase& expected, const percept::graph::CheckedGraph& checked,
                           const percept::graph::RunResult& result, const Recorder& recorder) {
   EXPECT_EQ(Name(result.status), expected.result);
-  EXPECT_EQ(result.error ? result.error->message : "", expected.error);
+  EXPECT_THAT(result.error ? result.error->message : "", Reads(expected.error));
   std::vector<std::string> items;
   for (const percept::graph::ErrorPayload& error : result.failed_items) {
     items.push_back(error.item + ": " + error.reason);
   }
-  EXPECT_THAT(items, testing::UnorderedElementsAreArray(expected.items));
+  std::vector<testing::Matcher<std::string>> expected_items;
+  for (const std::string& item : expected.items) expected_items.push_back(Reads(item));
+  EXPECT_THAT(items, testing::UnorderedElementsAreArray(expected_items));
   EXPECT_EQ(result.num_failed_items, expected.items.size());
   ExpectEdgesKeptTheirLimits(expected, checked, result);
   // How far the others get before a fault stops the graph depends on the threads.

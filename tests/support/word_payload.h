@@ -35,6 +35,9 @@ inline percept::graph::Packet MakeWord(const std::string& text, int64_t ms, size
   return percept::graph::Packet::Make(Word{text, bytes}, percept::graph::Time::Milliseconds(ms));
 }
 
+// What a word of so many bytes takes on an edge, or in a node, where it belongs to no item.
+inline size_t WordBytes(size_t bytes) { return MakeWord("", 0, bytes).bytes(); }
+
 // "0.04s a (x.png)" or "0.04s bad_input from 'read': cut short (x.png)"; the item only where there is one.
 inline std::string Describe(const percept::graph::Packet& packet) {
   std::string text = packet.timestamp().ToString() + " ";

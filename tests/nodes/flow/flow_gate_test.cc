@@ -39,6 +39,15 @@ TEST(FlowGateTest, TakesTheNewestThatHasComeWithoutWaiting) {
   EXPECT_THAT(DescribeAll(gate.Take()), ElementsAre("0.1s p100", "0.12s p120", "0.13s p130"));
 }
 
+TEST(FlowGateTest, WaitsForControlAsLongAsMaxWaitSays) {
+  graph::NodeHarness gate = FlowNode(Gate(", initially: open, max_wait: 2s"));
+  PushTexts(gate, {0});
+  gate.Advance(graph::Duration::Milliseconds(1999));
+  EXPECT_THAT(gate.Take(), ElementsAre());
+  gate.Advance(graph::Duration::Milliseconds(1));
+  EXPECT_THAT(DescribeAll(gate.Take()), ElementsAre("0s p0"));
+}
+
 TEST(FlowGateTest, LooksAtAControlPacketOnce) {
   graph::NodeHarness gate = FlowNode(
       "seen: { type: flow.gate, in: { in: a.out, control: b.out }, when: { field: people, changed: true }, sync: "

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ostream>
 
 #include "graph/run/thread_executor.h"
 #include "tests/nodes/flow/flow_case.h"
@@ -21,6 +22,8 @@ class CommitList : public graph::CommitSink {
 struct FlowCase {
   std::string name, node;
 };
+
+void PrintTo(const FlowCase& flow, std::ostream* out) { *out << flow.name; }
 
 class FlowResumeTest : public testing::TestWithParam<FlowCase> {
  protected:

@@ -59,13 +59,13 @@ TEST(FlowWindowTest, OverlapsWhereTheHopIsShorter) {
 }
 
 TEST(FlowWindowTest, SaysWhenItWouldKeepTooMuch) {
-  graph::NodeHarness win = FlowNode("win: { type: flow.window, in: a.out, duration: 30ms, max_bytes: 1000 }");
-  win.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 900}, Time::Milliseconds(1)));
-  win.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 900}, Time::Milliseconds(2)));
+  graph::NodeHarness win = FlowNode("win: { type: flow.window, in: a.out, duration: 30ms, max_bytes: 10000 }");
+  win.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 9000}, Time::Milliseconds(1)));
+  win.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 9000}, Time::Milliseconds(2)));
   const graph::RunResult result = win.Cancel();
   ASSERT_TRUE(result.error);
   EXPECT_THAT(result.error->message, testing::HasSubstr("node 'win' (flow.window) failed"));
-  EXPECT_THAT(result.error->message, testing::HasSubstr("1000 bytes"));
+  EXPECT_THAT(result.error->message, testing::HasSubstr("would pass its state bound of 10000 bytes"));
 }
 
 TEST(FlowWindowTest, NeedsADuration) {
