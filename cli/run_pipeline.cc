@@ -70,7 +70,12 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   progress.Hide();
   const int exit_code = Report(result, AllSourcesAreLive(checked));
   for (const nodes::PartialOutput& partial : runtime.partial_outputs()) {
-    spdlog::error("{}: not replaced; what was written until then is in {}", partial.path, partial.kept.string());
+    if (partial.error.empty()) {
+      spdlog::error("{}: not replaced; what was written until then is in {}", partial.path, partial.kept.string());
+    } else {
+      spdlog::error("{}: not replaced; what was written until then is lost, {} cannot be written: {}", partial.path,
+                    partial.kept.string(), partial.error);
+    }
   }
   return exit_code;
 }

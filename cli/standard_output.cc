@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/standard_output.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +31,11 @@ void WriteStandardOutput(std::string_view text) {
 void StandardOutput::Write(std::string_view text) {
   progress_.Hide();
   WriteStandardOutput(text);
+}
+
+bool StandardOutput::WaitForRoom(std::chrono::milliseconds limit) {
+  pollfd wait = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&wait, 1, static_cast<int>(limit.count())) != 0;
 }
 
 std::string StandardOutput::Shown(const std::string& name) const {

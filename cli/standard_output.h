@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <sstream>
 #include <streambuf>
 #include <string>
@@ -29,6 +30,7 @@ class StandardOutput : public nodes::TextStream {
 
   // Throws OutputClosedError, or Error with the reason.
   void Write(std::string_view text) override;
+  bool WaitForRoom(std::chrono::milliseconds limit) override;
   // Escaped where it is a terminal.
   std::string Shown(const std::string& name) const override;
 

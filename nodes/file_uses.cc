@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <optional>
 #include <system_error>
 
 #include "nodes/sink/text_file.h"
@@ -72,6 +73,7 @@ void AddModelFiles(const ModelFiles& files, FileUses* uses) {
 
 void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
   const GraphFiles files = FilesOf(graph);
+  FileUses outputs;
   for (const NodeFile& read : files.read) {
     uses.Add(read.file, "what '" + read.node + "' reads");
   }
@@ -82,6 +84,15 @@ void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
     }
     if (written.file != "-") {
       uses.Add(written.file, "what '" + written.node + "' writes");
+      outputs.Add(written.file, "what '" + written.node + "' writes");
+    }
+  }
+  for (const NodeFile& written : files.written) {
+    const std::optional<fs::path> file = ReplacedFile(written.file.string());
+    const fs::path partial = file ? PartialFile(*file) : fs::path();
+    if (const std::string use = outputs.UseOf(partial); !use.empty()) {
+      throw graph::DefinitionError(written.position, "'" + written.node + "' would keep what it has written in " +
+                                                         partial.string() + " if the run fails, which is " + use);
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -26,8 +27,11 @@ namespace percept::nodes {
 class TextStream {
  public:
   virtual ~TextStream() = default;
-  // All of it, or throws. Called by one node at a time.
+  // All of it, or throws. Called by one node at a time, with no more than PIPE_BUF bytes once WaitForRoom was true.
   virtual void Write(std::string_view text) = 0;
+  // True once a Write need not wait for a reader; false where that takes longer than `limit`: it is asked again unless
+  // the run was cancelled.
+  virtual bool WaitForRoom(std::chrono::milliseconds /*limit*/) { return true; }
   // A name as the stream should show it, within a line of a node's own: a terminal wants no control characters.
   virtual std::string Shown(const std::string& name) const { return name; }
 };
@@ -64,7 +68,8 @@ struct RuntimeOptions {
 // What a sink had written when its run failed or was cancelled: the file that it would have replaced is as it was.
 struct PartialOutput {
   std::string path;            // of the sink
-  std::filesystem::path kept;  // where the rows are
+  std::filesystem::path kept;  // where the rows are, or would be
+  std::string error;           // why they could not be kept; "" where they were
 };
 
 class Runtime;

@@ -134,12 +134,14 @@ void Wiring::AddEdge(const InputDefinition& input, size_t node_idx, size_t port_
   graph_.edges.push_back(std::move(edge));
 }
 
-// What lies before a join is its state; what a live source brings is of use only while it is new.
+// What lies before a join is its state. What a live source brings is of use only while it is new, except to a join:
+// there it waits for what goes with it, and would never get it if the next packet took its place.
 void Wiring::SetDefaults(CheckedEdge& edge) const {
   const CheckedNode& to = graph_.nodes[edge.to_node];
-  edge.limits.releases_credits = to.grows || to.join.collects(to.input_ports.size());
-  const bool is_live = graph_.nodes[edge.from_node].contract.source == SourceKind::kLive;
-  if (is_live) edge.limits.policy = DropPolicy::kLatest;
+  const bool collects = to.join.collects(to.input_ports.size());
+  edge.limits.releases_credits = to.grows || collects;
+  if (graph_.nodes[edge.from_node].contract.source != SourceKind::kLive) return;
+  edge.limits.policy = collects && to.join.kind != JoinKind::kLatest ? DropPolicy::kDropOldest : DropPolicy::kLatest;
 }
 
 size_t Wiring::FindOutput(const InputDefinition& input, const std::string& port, const CheckedNode& from) const {

@@ -38,7 +38,11 @@ void Batch::Merge() {
   graph::ParamValues params;
   params.Set("path", options_.merge.string(), {});
   TextFile merged(params, runtime_);
-  merged.Open(std::nullopt);
+  const TextFile::Cancelled cancelled = [this] {
+    const std::lock_guard lock(mutex_);
+    return is_cancelled_;
+  };
+  merged.Open(std::nullopt, cancelled);
   std::string bytes(kCopyBytes, '\0');
   for (const BatchInput& input : inputs_) {
     const std::optional<JournalEntry> entry = journal_->Find(input);
@@ -58,7 +62,7 @@ void Batch::Merge() {
         if (rows.gcount() == 0) {
           throw Error(output.file.string() + ": the rows of " + input.name + " are not there any more");
         }
-        merged.Write(std::string_view(bytes).substr(0, static_cast<size_t>(rows.gcount())));
+        merged.Write(std::string_view(bytes).substr(0, static_cast<size_t>(rows.gcount())), cancelled);
         left -= rows.gcount();
       }
     }

@@ -22,12 +22,14 @@ class SinkJsonl : public graph::Node {
   SinkJsonl(const graph::ParamValues& params, Runtime& runtime)
       : with_timing_(params.Get<bool>("timing")), file_(params, runtime) {}
 
-  void Open(graph::NodeContext& context) override { file_.Open(context.committed_position()); }
+  void Open(graph::NodeContext& context) override {
+    file_.Open(context.committed_position(), [&] { return context.cancelled(); });
+  }
 
   graph::Process Process(graph::NodeContext& context) override {
     if (!context.inputs().empty()) {
       const graph::Packet& packet = context.inputs().Get("record");
-      file_.Write(ToJsonLine(packet, with_timing_) + "\n");
+      file_.Write(ToJsonLine(packet, with_timing_) + "\n", [&] { return context.cancelled(); });
     }
     return graph::Process::kNeedInput;
   }

@@ -24,11 +24,13 @@ class SinkText : public graph::Node {
   SinkText(const graph::ParamValues& params, Runtime& runtime)
       : headers_(params.Get<std::string>("headers")), file_(params, runtime) {}
 
-  void Open(graph::NodeContext& context) override { file_.Open(context.committed_position()); }
+  void Open(graph::NodeContext& context) override {
+    file_.Open(context.committed_position(), [&] { return context.cancelled(); });
+  }
 
   graph::Process Process(graph::NodeContext& context) override {
     if (!context.inputs().empty()) {
-      Write(context.inputs().Get("record"));
+      Write(context.inputs().Get("record"), [&] { return context.cancelled(); });
     }
     return graph::Process::kNeedInput;
   }
@@ -44,15 +46,15 @@ class SinkText : public graph::Node {
   int64_t Commit() override { return file_.Commit(); }
 
  private:
-  void Write(const graph::Packet& packet) {
+  void Write(const graph::Packet& packet, const TextFile::Cancelled& cancelled) {
     if (!packet.Is<graph::PacketList>()) {
-      file_.Write(Lines(packet));
+      file_.Write(Lines(packet), cancelled);
       return;
     }
     for (const graph::Packet& item : packet.Get<graph::PacketList>().packets) {
-      file_.Write(Lines(item));
+      file_.Write(Lines(item), cancelled);
     }
-    file_.Write("\n");
+    file_.Write("\n", cancelled);
   }
 
   bool WantsHeader(const graph::Packet& packet) const {

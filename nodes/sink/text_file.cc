@@ -2,11 +2,16 @@
 #include "nodes/sink/text_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <climits>
 #include <system_error>
+#include <thread>
 #include <tuple>
 
 #include "kernels/core/error.h"
@@ -16,10 +21,32 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kPartialSuffix = ".partial";
+constexpr std::chrono::milliseconds kReaderCheck{50};
+constexpr size_t kPiece = PIPE_BUF;  // what a pipe that has room takes without waiting
 
 [[noreturn]] void ThrowErrno(const std::string& path, int error) {
   throw Error(path + ": cannot be written: " + std::generic_category().message(error));
+}
+
+int Rename(const fs::path& file, fs::path& place) { return ::rename(file.c_str(), place.c_str()) == 0 ? 0 : errno; }
+
+// Renames `file` to `place`, or with a number behind it where there is something of that name: what an earlier run has
+// kept, or an input, is replaced by nothing. Sets `place` to the name taken; returns an errno, 0 where all went well.
+int RenameToFree(const fs::path& file, fs::path& place) {
+  const fs::path wanted = place;
+  for (int i = 2;; ++i) {
+    int error = ::renameat2(AT_FDCWD, file.c_str(), AT_FDCWD, place.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
+    if (error == EINVAL) {  // a file system that cannot tell: a link does not replace either
+      error = ::link(file.c_str(), place.c_str()) == 0 ? 0 : errno;
+      if (error == 0) {
+        ::unlink(file.c_str());
+      }
+    }
+    if (error != EEXIST) {
+      return error;
+    }
+    place = fs::path(wanted) += "." + std::to_string(i);
+  }
 }
 
 }  // namespace
@@ -43,6 +70,8 @@ std::optional<fs::path> ReplacedFile(const std::string& path) {
   return ignored ? file : real;
 }
 
+fs::path PartialFile(const fs::path& file) { return fs::path(file) += ".partial"; }
+
 TextFile::TextFile(const graph::ParamValues& params, Runtime& runtime)
     : path_(params.Get<std::string>("path")), runtime_(runtime) {
   const std::optional<fs::path> file = ReplacedFile(path_);
@@ -63,7 +92,7 @@ TextFile::~TextFile() {
   }
 }
 
-void TextFile::Open(std::optional<int64_t> committed) {
+void TextFile::Open(std::optional<int64_t> committed, const Cancelled& cancelled) {
   length_ = committed.value_or(0);
   if (path_ == "-") {
     stream_ = runtime_.options().standard_output;
@@ -73,6 +102,7 @@ void TextFile::Open(std::optional<int64_t> committed) {
     return;
   }
   if (const std::optional<fs::path> target = ReplacedFile(path_)) {
+    may_wait_ = false;
     if (committed) {
       OpenInPlace(*target, *committed);
     } else {
@@ -80,8 +110,25 @@ void TextFile::Open(std::optional<int64_t> committed) {
     }
     return;
   }
-  file_.reset(std::fopen(path_.c_str(), "wbe"));
-  if (file_ == nullptr) {
+  OpenDevice(cancelled);
+}
+
+void TextFile::OpenDevice(const Cancelled& cancelled) {
+  int descriptor = -1;
+  while ((descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0666)) < 0) {
+    const int error = errno;
+    struct stat found {};
+    const bool has_no_reader = error == ENXIO && ::stat(path_.c_str(), &found) == 0 && S_ISFIFO(found.st_mode);
+    if (!has_no_reader) {
+      ThrowErrno(path_, error);
+    }
+    if (cancelled()) {
+      throw Error(path_ + ": nobody reads it");
+    }
+    std::this_thread::sleep_for(kReaderCheck);  // no call waits for a reader and for a cancel too
+  }
+  file_.reset(::fdopen(descriptor, "wb"));
+  if (file_ == nullptr || ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) & ~O_NONBLOCK) != 0) {
     ThrowErrno(path_, errno);
   }
 }
@@ -147,13 +194,36 @@ void TextFile::OpenBeside(const fs::path& target) {
   }
 }
 
-void TextFile::Write(std::string_view text) {
+void TextFile::Write(std::string_view text, const Cancelled& cancelled) {
+  if (!may_wait_) {
+    WritePiece(text);
+    return;
+  }
+  for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(std::min(rest.size(), kPiece))) {
+    while (!WaitForRoom()) {
+      if (cancelled()) {
+        throw Error((path_ == "-" ? "standard output" : path_) + " is not read");
+      }
+    }
+    WritePiece(rest.substr(0, kPiece));
+  }
+}
+
+bool TextFile::WaitForRoom() const {
   if (stream_ != nullptr) {
-    stream_->Write(text);
-  } else if (std::fwrite(text.data(), 1, text.size(), file_.get()) != text.size() || std::fflush(file_.get()) != 0) {
+    return stream_->WaitForRoom(kReaderCheck);
+  }
+  pollfd wait = {::fileno(file_.get()), POLLOUT, 0};
+  return ::poll(&wait, 1, static_cast<int>(kReaderCheck.count())) != 0;
+}
+
+void TextFile::WritePiece(std::string_view piece) {
+  if (stream_ != nullptr) {
+    stream_->Write(piece);
+  } else if (std::fwrite(piece.data(), 1, piece.size(), file_.get()) != piece.size() || std::fflush(file_.get()) != 0) {
     ThrowErrno(path_, errno);
   }
-  length_ += static_cast<int64_t>(text.size());
+  length_ += static_cast<int64_t>(piece.size());
 }
 
 int64_t TextFile::Commit() {
@@ -171,7 +241,7 @@ void TextFile::Finish() {
   if (committed_) {
     return;  // it stands in its place; the last commit is still to come
   }
-  if (const int error = PutInPlace(target_); error != 0) {
+  if (const int error = PutInPlace(target_, Rename); error != 0) {
     ThrowErrno(path_, error);
   }
 }
@@ -194,13 +264,14 @@ void TextFile::CutToCommitted() {
 
 void TextFile::KeepPartial() {
   std::ignore = ::ftruncate(::fileno(file_.get()), length_);  // no half of what could not be written
-  const fs::path place = fs::path(target_) += kPartialSuffix;
-  if (PutInPlace(place) == 0 && length_ > 0) {
-    runtime_.AddPartialOutput({path_, place});
+  fs::path place = PartialFile(target_);
+  const int error = PutInPlace(place, RenameToFree);
+  if (length_ > 0) {
+    runtime_.AddPartialOutput({path_, place, error == 0 ? "" : std::generic_category().message(error)});
   }
 }
 
-int TextFile::PutInPlace(const fs::path& place) {
+int TextFile::PutInPlace(fs::path& place, int (*put)(const fs::path& file, fs::path& place)) {
   if (file_ == nullptr) {
     return 0;
   }
@@ -208,8 +279,8 @@ int TextFile::PutInPlace(const fs::path& place) {
   if (written_.empty()) {
     return error;
   }
-  if (length_ > 0 && error == 0 && ::rename(written_.c_str(), place.c_str()) != 0) {
-    error = errno;
+  if (length_ > 0 && error == 0) {
+    error = put(written_, place);
   }
   if (length_ == 0 || error != 0) {
     ::unlink(written_.c_str());

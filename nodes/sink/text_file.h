@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,13 +19,17 @@ namespace percept::nodes {
 // as it is: "-", a device, a pipe, an open file's name under /proc.
 std::optional<std::filesystem::path> ReplacedFile(const std::string& path);
 
+// Where a sink that writes `file` keeps what it has when its run fails.
+std::filesystem::path PartialFile(const std::filesystem::path& file);
+
 // What a sink writes to: a file, or with the path "-" the runtime's standard output.
 //
 // A regular file is written beside its place and takes it at the end, if anything was written: until then, and where
 // there was nothing, an old file stays what it is. Where the run fails or is cancelled before that, what was written is
-// kept under the file's name with `.partial`, see Runtime::partial_outputs. In a run that is committed it is written
-// where it is, so that what was committed stands there after a crash; what was written after the last commit is cut off
-// again, when the run fails or else when it is taken up again.
+// kept in PartialFile, or where something has that name with the first free number behind it (`.partial.2`), see
+// Runtime::partial_outputs. In a run that is committed it is written where it is, so that what was committed stands
+// there after a crash; what was written after the last commit is cut off again, when the run fails or else when it is
+// taken up again.
 class TextFile {
  public:
   // Of the sink whose parameter `path` this is. No other sink may write the file meanwhile: throws DefinitionError, at
@@ -35,10 +40,13 @@ class TextFile {
   TextFile(const TextFile&) = delete;
   TextFile& operator=(const TextFile&) = delete;
 
+  // Open and Write wait for who reads a pipe, as long as this is false: NodeContext::cancelled.
+  using Cancelled = std::function<bool()>;
+
   // `committed`: NodeContext::committed_position. Throws Error that names the file.
-  void Open(std::optional<int64_t> committed);
+  void Open(std::optional<int64_t> committed, const Cancelled& cancelled);
   // Written when it returns, as far as this process is concerned. Throws Error that names the file.
-  void Write(std::string_view text);
+  void Write(std::string_view text, const Cancelled& cancelled);
   // A name to be written, as where it goes wants it (TextStream::Shown).
   std::string Shown(const std::string& name) const { return stream_ == nullptr ? name : stream_->Shown(name); }
   // The length so far.
@@ -56,19 +64,24 @@ class TextFile {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
+  void OpenDevice(const Cancelled& cancelled);
+  bool WaitForRoom() const;
+  void WritePiece(std::string_view piece);
   void OpenInPlace(const std::filesystem::path& target, int64_t committed);
   void OpenBeside(const std::filesystem::path& target);
   // Makes the entry of a new file durable.
   void SyncFolder(const std::filesystem::path& file) const;
   void CutToCommitted();
   void KeepPartial();
-  // An errno, 0 where all went well.
-  int PutInPlace(const std::filesystem::path& place);
+  // With `put`, which may choose another place and returns an errno. Returns an errno, 0 where all went well.
+  int PutInPlace(std::filesystem::path& place,
+                 int (*put)(const std::filesystem::path& file, std::filesystem::path& place));
 
   const std::string path_;
   Runtime& runtime_;
   std::unique_ptr<OutputClaim> claim_;
   TextStream* stream_ = nullptr;  // instead of file_
+  bool may_wait_ = true;          // for who reads it: not a regular file
   std::unique_ptr<std::FILE, CloseFile> file_;
   std::filesystem::path target_;
   std::filesystem::path written_;     // to be renamed to target_; empty where that is done or not wanted

@@ -6,10 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <regex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -22,7 +24,8 @@ namespace percept::cli {
 // What a run of the program left behind.
 struct Outcome {
   int exit_code = -1;  // negative: the signal that ended it
-  std::string out, err;
+  // `err` is without the lines of progress, which come where a run takes long: how many is up to the machine.
+  std::string out, err, progress;
 };
 
 // The program as a process of its own. Standard input stays open until CloseInput.
@@ -110,10 +113,22 @@ class Program {
     }
     process_ = -1;
     outcome_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    TakeProgressOut();
     return outcome_;
   }
 
  private:
+  void TakeProgressOut() {
+    static const std::regex kProgress("percept: [0-9]+( of [0-9]+)? done, ([0-9]+ (failed|tokens), )*[0-9]+ s\n");
+    std::string rest;
+    for (size_t from = 0, end = 0; from < outcome_.err.size(); from = end) {
+      end = std::min(outcome_.err.find('\n', from), outcome_.err.size() - 1) + 1;
+      const std::string line = outcome_.err.substr(from, end - from);
+      (std::regex_match(line, kProgress) ? outcome_.progress : rest) += line;
+    }
+    outcome_.err = std::move(rest);
+  }
+
   // In the place of a pipe.
   static void OpenTerminal(std::array<int, 2>* ends) {
     close((*ends)[0]);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +14,7 @@
 #include <ostream>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/cli/program.h"
@@ -21,6 +25,8 @@ namespace percept::cli {
 namespace {
 
 using testing::AllOf;
+using testing::ContainsRegex;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -99,6 +105,37 @@ TEST(Run, ASignalBeforeTheRunEndsTheProgram) {
   EXPECT_EQ(outcome.exit_code, 3);
 }
 
+TEST(Run, ASecondSignalEndsTheWaitForWhoReadsAPipe) {
+  const TempFolder folder;
+  const std::string pipe = (folder.path() / "pipe").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const std::string file =
+      folder
+          .Write("flood.yaml",
+                 "percept: 1\nnodes:\n  words: { type: source.script, count: 1000000, interval: 40ms }\n"
+                 "  out: { type: sink.text, in: words.out, path: " +
+                     pipe + " }\n")
+          .string();
+  // Two signals: a third would end the program whatever it does.
+  const auto stop = [](const Program& program) {
+    for (int i = 0; i < 2; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      program.Signal(SIGTERM);
+    }
+  };
+  Program unopened({"run", file});
+  stop(unopened);
+  const Outcome outcome = unopened.Finish();
+  EXPECT_THAT(outcome.err, EndsWith("percept: cancelled\n"));
+  EXPECT_EQ(outcome.exit_code, 3);
+
+  const int reader = open(pipe.c_str(), O_RDWR | O_CLOEXEC);  // and reads nothing
+  Program unread({"run", file});
+  stop(unread);
+  EXPECT_THAT(unread.Finish().err, EndsWith("percept: cancelled\n"));
+  close(reader);
+}
+
 TEST(Run, TellsOfSetsThatLackedAnInput) {
   const TempFolder folder;
   const std::string picture = Media("plain.png");
@@ -115,6 +152,20 @@ TEST(Run, TellsOfSetsThatLackedAnInput) {
   const Outcome outcome = RunProgram(Reading({"run", file}));
   EXPECT_EQ(outcome.err, "percept: node 'say': 2 sets were not run because an input was missing\n");
   EXPECT_EQ(outcome.exit_code, 1);
+}
+
+TEST(Run, TellsHowFarItIsWhereItTakesLong) {
+  const TempFolder folder;
+  const std::string file = folder
+                               .Write("slow.yaml",
+                                      "percept: 1\nnodes:\n"
+                                      "  words: { type: source.script, count: 5, wait: 1300ms }\n"
+                                      "  out: { type: sink.text, in: words.out }\n")
+                               .string();
+  const Outcome outcome = RunProgram({"run", file});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.progress, ContainsRegex("^percept: [0-9] done, [1-9][0-9]* s\n"));
+  EXPECT_EQ(outcome.err, "");
 }
 
 TEST(Run, TellsWhatWasMendedAndDropped) {
@@ -217,6 +268,9 @@ TEST(Check, RefusesTheOutputsThatRunRefuses) {
   for (const char* verb : {"check", "run"}) {
     EXPECT_EQ(refusal(verb, path, link), twice);
     EXPECT_EQ(refusal(verb, path, pipeline), itself);
+    EXPECT_EQ(refusal(verb, path, path + ".partial"), "percept: " + pipeline +
+                                                          ":7:42: 'out' would keep what it has written in " + path +
+                                                          ".partial if the run fails, which is what 'lines' writes\n");
   }
   EXPECT_EQ(refusal("check", "${output}", "${output}"), start + "<output>, which is what 'out' writes\n");
   // What is not given yet is taken to be of no known place.

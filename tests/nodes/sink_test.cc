@@ -144,6 +144,8 @@ TEST(SinkText, WritesDevicesAsTheyAre) {
             "test.yaml:6:3: node 'out' (sink.text) failed: /dev/full: cannot be written: No space left on device");
 }
 
+const TextFile::Cancelled kGoesOn = [] { return false; };
+
 // A file as a sink with this path has it.
 TextFile FileOfSink(const std::string& path, Runtime& runtime) {
   graph::ParamValues params;
@@ -157,8 +159,8 @@ TEST(TextFile, ARunThatEndsEarlyLeavesTheOldFileAndKeepsWhatWasWrittenBesideIt) 
   Runtime runtime(TestOptions());
   const auto end_early = [&](const std::string& text) {
     TextFile output = FileOfSink(file.string(), runtime);
-    output.Open({});
-    if (!text.empty()) output.Write(text);
+    output.Open({}, kGoesOn);
+    if (!text.empty()) output.Write(text, kGoesOn);
     output.Close();
     EXPECT_EQ(ReadText(file), "old");
   };
@@ -171,8 +173,27 @@ TEST(TextFile, ARunThatEndsEarlyLeavesTheOldFileAndKeepsWhatWasWrittenBesideIt) 
   EXPECT_EQ(runtime.partial_outputs()[0].path, file);
   EXPECT_EQ(runtime.partial_outputs()[0].kept, std::filesystem::canonical(partial));
   end_early("two\n");
-  EXPECT_EQ(ReadText(partial), "two\n");
-  EXPECT_THAT(Names(folder), testing::UnorderedElementsAre("answers.txt", "answers.txt.partial"));
+  EXPECT_EQ(ReadText(partial), "one\n");
+  EXPECT_EQ(ReadText(partial.string() + ".2"), "two\n");
+  EXPECT_EQ(runtime.partial_outputs()[1].kept, std::filesystem::canonical(partial.string() + ".2"));
+  EXPECT_THAT(Names(folder),
+              testing::UnorderedElementsAre("answers.txt", "answers.txt.partial", "answers.txt.partial.2"));
+}
+
+TEST(TextFile, TellsWhereWhatWasWrittenCannotBeKept) {
+  const TempFolder folder;
+  const std::filesystem::path inner = folder.path() / "out";
+  std::filesystem::create_directory(inner);
+  const std::string file = (inner / "answers.txt").string();
+  Runtime runtime(TestOptions());
+  TextFile output = FileOfSink(file, runtime);
+  output.Open({}, kGoesOn);
+  output.Write("one\n", kGoesOn);
+  std::filesystem::remove_all(inner);
+  output.Close();
+  ASSERT_EQ(runtime.partial_outputs().size(), 1U);
+  EXPECT_EQ(runtime.partial_outputs()[0].path, file);
+  EXPECT_EQ(runtime.partial_outputs()[0].error, "No such file or directory");
 }
 
 TEST(TextFile, InACommittedRunTheFileHoldsWhatWasCommitted) {
@@ -181,18 +202,18 @@ TEST(TextFile, InACommittedRunTheFileHoldsWhatWasCommitted) {
   Runtime runtime(TestOptions());
   {
     TextFile output = FileOfSink(file.string(), runtime);
-    output.Open(0);
-    output.Write("one\n");
+    output.Open(0, kGoesOn);
+    output.Write("one\n", kGoesOn);
     EXPECT_EQ(output.Commit(), 4);
-    output.Write("two\n");
+    output.Write("two\n", kGoesOn);
     EXPECT_EQ(ReadText(file), "one\ntwo\n");
   }
   EXPECT_EQ(ReadText(file), "one\n");
   folder.Write("answers.txt", "one\nleft by a crash");
   {
     TextFile output = FileOfSink(file.string(), runtime);
-    output.Open(4);
-    output.Write("two\n");
+    output.Open(4, kGoesOn);
+    output.Write("two\n", kGoesOn);
     output.Finish();
     EXPECT_EQ(output.Commit(), 8);
   }
@@ -201,7 +222,7 @@ TEST(TextFile, InACommittedRunTheFileHoldsWhatWasCommitted) {
   folder.Write("answers.txt", "one");
   TextFile output = FileOfSink(file.string(), runtime);
   try {
-    output.Open(8);
+    output.Open(8, kGoesOn);
     FAIL() << "opened";
   } catch (const Error& error) {
     EXPECT_EQ(error.what(), file.string() + ": has 3 bytes, but 8 were written and committed: it was changed since");
@@ -236,11 +257,11 @@ TEST(TextFile, SaysWhatAFullDiskDoes) {
   {
     const FileSizeLimit limit(100);
     TextFile output = FileOfSink(file, runtime);
-    output.Open(0);
-    output.Write("committed\n");
+    output.Open(0, kGoesOn);
+    output.Write("committed\n", kGoesOn);
     output.Commit();
     try {
-      output.Write(std::string(200, 'x'));
+      output.Write(std::string(200, 'x'), kGoesOn);
     } catch (const Error& error) {
       message = error.what();
     }
@@ -256,9 +277,9 @@ TEST(TextFile, APartialFileEndsWithAWholeRow) {
   {
     const FileSizeLimit limit(100);
     TextFile output = FileOfSink(file, runtime);
-    output.Open({});
-    output.Write("whole\n");
-    EXPECT_THROW(output.Write(std::string(200, 'x')), Error);
+    output.Open({}, kGoesOn);
+    output.Write("whole\n", kGoesOn);
+    EXPECT_THROW(output.Write(std::string(200, 'x'), kGoesOn), Error);
     output.Close();
   }
   EXPECT_FALSE(std::filesystem::exists(file));
