@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <optional>
 #include <sstream>
+#include <string_view>
 
 #include "graph/run/executor.h"
 
@@ -36,7 +38,47 @@ int64_t ProcKilobytes(const std::string& key) {
   return kilobytes * 1024;
 }
 
+// A number alone in a file; nothing where it is none ("max") or there is no file.
+std::optional<int64_t> NumberIn(const std::filesystem::path& file) {
+  int64_t number = 0;
+  return std::ifstream(file) >> number ? std::optional(number) : std::nullopt;
+}
+
+// Pages of files are given back when memory is short.
+int64_t FilePages(const std::filesystem::path& stat) {
+  std::ifstream lines(stat);
+  std::string key;
+  for (int64_t bytes = 0; lines >> key >> bytes;) {
+    if (key == "file") {
+      return bytes;
+    }
+  }
+  return 0;
+}
+
 }  // namespace
+
+int64_t FreeInCgroups(std::istream& groups, const std::filesystem::path& mount, int64_t otherwise) {
+  constexpr std::string_view kVersion2 = "0::/";
+  int64_t free = otherwise;
+  for (std::string line; std::getline(groups, line);) {
+    if (!line.starts_with(kVersion2)) {
+      continue;
+    }
+    // A limit may stand at any level above.
+    for (std::filesystem::path group = line.substr(kVersion2.size());; group = group.parent_path()) {
+      const std::filesystem::path folder = mount / group;
+      const std::optional<int64_t> limit = NumberIn(folder / "memory.max"), used = NumberIn(folder / "memory.current");
+      if (limit && used) {
+        free = std::min(free, std::max<int64_t>(0, *limit - *used + FilePages(folder / "memory.stat")));
+      }
+      if (group.empty()) {
+        break;
+      }
+    }
+  }
+  return free;
+}
 
 MachineFacts ReadMachine() {
   MachineFacts machine;
@@ -49,7 +91,8 @@ MachineFacts ReadMachine() {
   }
   machine.num_usable_processors = graph::NumUsableProcessors();
   machine.memory_bytes = ProcKilobytes("MemTotal");
-  machine.available_bytes = ProcKilobytes("MemAvailable");
+  std::ifstream groups("/proc/self/cgroup");
+  machine.available_bytes = FreeInCgroups(groups, "/sys/fs/cgroup", ProcKilobytes("MemAvailable"));
   return machine;
 }
 

@@ -110,7 +110,7 @@ Checkpoint ReadGguf(const CheckpointFiles& files) {
   checkpoint.gguf = &source->metadata(0);
   checkpoint.config.text = TextConfigFromGguf(*source);
   checkpoint.has_mmproj = paths.size() > 1;
-  if (checkpoint.has_mmproj) ReadEncoders(*source, 1, &checkpoint.config);
+  ReadEncoders(*source, checkpoint.has_mmproj ? 1 : 0, &checkpoint.config);
   checkpoint.generation = GenerationConfigFromGguf(*checkpoint.gguf);
   if (constexpr std::string_view kTemplate = "tokenizer.chat_template"; checkpoint.gguf->Has(kTemplate)) {
     checkpoint.has_chat_template = true;

@@ -60,7 +60,10 @@ void RequireTakes(const ModelCard& card, MediaKind kind) {
   const bool is_sound = kind == MediaKind::kAudio;
   if ((is_sound ? card.text.audio : card.text.vision) != EncoderKind::kNone) return;
   const std::string refusal = card.path + ": this model takes no " + (is_sound ? "sound" : "pictures") + ": ";
-  if (!card.is_gguf) throw CheckpointError(refusal + "it has no " + (is_sound ? "audio" : "vision") + " encoder");
+  const bool has_others = card.text.audio != EncoderKind::kNone || card.text.vision != EncoderKind::kNone;
+  if (!card.is_gguf || (has_others && !card.has_mmproj)) {
+    throw CheckpointError(refusal + "it has no " + (is_sound ? "audio" : "vision") + " encoder");
+  }
   if (card.has_mmproj) {
     throw CheckpointError(refusal + "its mmproj file has no " + (is_sound ? "audio" : "vision") + " encoder");
   }

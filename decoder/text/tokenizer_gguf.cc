@@ -11,6 +11,7 @@ namespace percept {
 namespace {
 
 constexpr std::string_view kModel = "tokenizer.ggml.model";
+constexpr std::string_view kPre = "tokenizer.ggml.pre";
 constexpr std::string_view kTokens = "tokenizer.ggml.tokens";
 constexpr std::string_view kMerges = "tokenizer.ggml.merges";
 constexpr std::string_view kSpacePrefix = "tokenizer.ggml.add_space_prefix";
@@ -55,7 +56,10 @@ std::pair<std::string_view, std::string_view> SplitMerge(const GgufMetadata& met
 }  // namespace
 
 Tokenizer Tokenizer::FromGguf(const GgufMetadata& metadata) {
-  if (const std::string_view model = metadata.String(kModel); model != "gemma4") {
+  const std::string_view model = metadata.String(kModel);
+  // Ollama writes 'llama' for the kind and the name to this key.
+  const bool is_named = model == "llama" && metadata.Has(kPre) && metadata.String(kPre) == "gemma4";
+  if (model != "gemma4" && !is_named) {
     metadata.Fail(kModel, "is " + Quoted(model) + ", not 'gemma4'");
   }
   if (metadata.Has(kSpacePrefix) && metadata.Bool(kSpacePrefix)) {

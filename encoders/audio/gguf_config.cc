@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "kernels/core/error.h"
 #include "kernels/core/quoted.h"
@@ -12,15 +13,18 @@ namespace {
 
 constexpr int64_t kMaxWidth = 1 << 14;
 constexpr int64_t kMaxLayers = 1 << 10;
-constexpr const char* kPrefix = "clip.audio.";
+constexpr const char* kMmprojPrefix = "clip.audio.";
+constexpr const char* kTextFilePrefix = "gemma4.audio.";
 const std::string kTower = "model.audio_tower.";
 
 class AudioReader {
  public:
-  AudioReader(const GgufSource& source, const GgufMetadata& metadata) : source_(source), metadata_(metadata) {}
+  AudioReader(const GgufSource& source, const GgufMetadata& metadata, std::string prefix)
+      : source_(source), metadata_(metadata), prefix_(std::move(prefix)) {}
 
   AudioConfig Read() {
-    const std::string type(metadata_.String(Key("projector_type")));
+    const std::string type =
+        prefix_ == kTextFilePrefix ? "gemma4a" : std::string(metadata_.String(Key("projector_type")));
     if (type != "gemma4a" && type != "gemma4ua") {
       metadata_.Fail(Key("projector_type"), "is " + Quoted(type) + ", neither 'gemma4a' nor 'gemma4ua'");
     }
@@ -35,7 +39,7 @@ class AudioReader {
   }
 
  private:
-  static std::string Key(const std::string& name) { return kPrefix + name; }
+  std::string Key(const std::string& name) const { return prefix_ + name; }
 
   int Int(const std::string& name, int64_t max) const {
     const int64_t value = metadata_.Integer(Key(name));
@@ -80,15 +84,17 @@ class AudioReader {
 
   const GgufSource& source_;
   const GgufMetadata& metadata_;
+  const std::string prefix_;
 };
 
 }  // namespace
 
 std::optional<AudioConfig> AudioConfigFromGguf(const GgufSource& source, size_t file_idx) {
   const GgufMetadata& metadata = source.metadata(file_idx);
+  if (metadata.Has("gemma4.audio.block_count")) return AudioReader(source, metadata, kTextFilePrefix).Read();
   constexpr std::string_view kHas = "clip.has_audio_encoder";
   if (!metadata.Has(kHas) || !metadata.Bool(kHas)) return std::nullopt;
-  return AudioReader(source, metadata).Read();
+  return AudioReader(source, metadata, kMmprojPrefix).Read();
 }
 
 }  // namespace percept

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "encoders/vision/image_size.h"
 #include "kernels/core/error.h"
@@ -15,14 +16,16 @@ constexpr int64_t kMaxWidth = 1 << 16;
 constexpr int64_t kMaxLayers = 1 << 10;
 constexpr int64_t kMaxPositionRows = 1 << 20;
 constexpr double kRopeTheta = 100;  // no key names it
-constexpr const char* kPrefix = "clip.vision.";
+constexpr const char* kMmprojPrefix = "clip.vision.";
+constexpr const char* kTextFilePrefix = "gemma4.vision.";
 
 class VisionReader {
  public:
-  VisionReader(const GgufSource& source, const GgufMetadata& metadata) : source_(source), metadata_(metadata) {}
+  VisionReader(const GgufSource& source, const GgufMetadata& metadata, std::string prefix)
+      : source_(source), metadata_(metadata), prefix_(std::move(prefix)) {}
 
   VisionConfig Read() {
-    const std::string type = ProjectorType();
+    const std::string type = prefix_ == kTextFilePrefix ? "gemma4v" : ProjectorType();
     if (type != "gemma4v" && type != "gemma4uv") {
       metadata_.Fail(TypeKey(), "is " + Quoted(type) + ", neither 'gemma4v' nor 'gemma4uv'");
     }
@@ -39,7 +42,7 @@ class VisionReader {
   }
 
  private:
-  static std::string Key(const std::string& name) { return kPrefix + name; }
+  std::string Key(const std::string& name) const { return prefix_ + name; }
   const char* TypeKey() const {
     return metadata_.Has("clip.vision.projector_type") ? "clip.vision.projector_type" : "clip.projector_type";
   }
@@ -94,6 +97,7 @@ class VisionReader {
 
   const GgufSource& source_;
   const GgufMetadata& metadata_;
+  const std::string prefix_;
   VisionConfig config_;
 };
 
@@ -101,9 +105,10 @@ class VisionReader {
 
 std::optional<VisionConfig> VisionConfigFromGguf(const GgufSource& source, size_t file_idx) {
   const GgufMetadata& metadata = source.metadata(file_idx);
+  if (metadata.Has("gemma4.vision.block_count")) return VisionReader(source, metadata, kTextFilePrefix).Read();
   constexpr std::string_view kHas = "clip.has_vision_encoder";
   if (!metadata.Has(kHas) || !metadata.Bool(kHas)) return std::nullopt;
-  return VisionReader(source, metadata).Read();
+  return VisionReader(source, metadata, kMmprojPrefix).Read();
 }
 
 }  // namespace percept

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/weights/gguf.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "kernels/core/error.h"
 #include "kernels/core/quoted.h"
 #include "kernels/weights/gguf_form.h"
@@ -19,11 +22,18 @@ Shape ShapeOf(const GgufTensor& entry) {
 }
 
 // Where a file has no encoders, the answer is of no importance.
-GgufVision VisionOf(const GgufMetadata& metadata) {
-  for (const char* key : {"clip.vision.projector_type", "clip.projector_type"}) {
-    if (metadata.Has(key)) return metadata.String(key) == "gemma4uv" ? GgufVision::kCells : GgufVision::kTower;
+GgufEncoders EncodersOf(const GgufHeader& header) {
+  constexpr std::string_view kOnlyInTextFiles[] = {"mm.a.fc.weight", kGgufVisionBounds};
+  for (const GgufTensor& entry : header.tensors) {
+    if (std::find(std::begin(kOnlyInTextFiles), std::end(kOnlyInTextFiles), entry.name) != std::end(kOnlyInTextFiles)) {
+      return GgufEncoders::kTowersInTextFile;
+    }
   }
-  return GgufVision::kTower;
+  for (const char* key : {"clip.vision.projector_type", "clip.projector_type"}) {
+    if (!header.metadata.Has(key)) continue;
+    return header.metadata.String(key) == "gemma4uv" ? GgufEncoders::kCells : GgufEncoders::kTower;
+  }
+  return GgufEncoders::kTower;
 }
 
 }  // namespace
@@ -32,8 +42,31 @@ GgufSource::GgufSource(const std::vector<std::filesystem::path>& files) {
   for (const std::filesystem::path& path : files) {
     const MappedFile& file = files_.emplace_back(path);
     const GgufHeader& header = headers_.emplace_back(ParseGgufHeader(path, file.bytes()));
-    const GgufVision vision = VisionOf(header.metadata);
-    for (const GgufTensor& entry : header.tensors) Place(file, entry, SafetensorsName(entry.name, vision));
+    const GgufEncoders encoders = EncodersOf(header);
+    for (const GgufTensor& entry : header.tensors) {
+      if (entry.name == kGgufVisionBounds) {
+        PlaceBounds(file, entry);
+      } else {
+        Place(file, entry, SafetensorsName(entry.name, encoders));
+      }
+    }
+  }
+}
+
+void GgufSource::PlaceBounds(const MappedFile& file, const GgufTensor& entry) {
+  if (entry.dtype != DType::kF32 || entry.shape.size() != 1) {
+    throw CheckpointError(InFile(file, entry) + ": " + std::string(entry.type) + " of " + ShapeOf(entry).ToString() +
+                          " is not what a tensor of that name can be");
+  }
+  std::span<const std::byte> rest = file.bytes().subspan(entry.begin, entry.size_bytes);
+  for (const std::string& name : VisionBoundNames(entry.shape[0])) {
+    const std::span<const std::byte> value = rest.first(sizeof(float));
+    rest = rest.subspan(sizeof(float));
+    Keep(name, {.file = &file,
+                .entry = &entry,
+                .form = GgufForm::kSame,
+                .bytes = value,
+                .tensor = ConstTensor{.bytes = value.data(), .dtype = DType::kF32, .shape = Shape()}});
   }
 }
 
@@ -53,8 +86,14 @@ void GgufSource::Place(const MappedFile& file, const GgufTensor& entry, const Gg
     }
     placed.tensor = ConstTensor{.bytes = placed.bytes.data(), .dtype = *entry.dtype, .shape = *expected_shape};
   }
-  const auto [it, inserted] = tensors_.emplace(name.name, placed);
-  if (!inserted) throw CheckpointError(InFile(file, entry) + " is also in " + it->second.file->path().string());
+  Keep(name.name, placed);
+}
+
+void GgufSource::Keep(const std::string& name, const Placed& placed) {
+  const auto [it, inserted] = tensors_.emplace(name, placed);
+  if (!inserted) {
+    throw CheckpointError(InFile(*placed.file, *placed.entry) + " is also in " + it->second.file->path().string());
+  }
 }
 
 const ConstTensor* GgufSource::Find(std::string_view name) const {

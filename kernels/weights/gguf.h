@@ -47,6 +47,9 @@ class GgufSource final : public TensorSource {
   };
 
   void Place(const MappedFile& file, const GgufTensor& entry, const GgufName& name);
+  // Element by element.
+  void PlaceBounds(const MappedFile& file, const GgufTensor& entry);
+  void Keep(const std::string& name, const Placed& placed);
 
   std::deque<MappedFile> files_;
   std::deque<GgufHeader> headers_;

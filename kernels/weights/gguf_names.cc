@@ -2,6 +2,7 @@
 #include "kernels/weights/gguf_names.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -110,6 +111,19 @@ constexpr Pair kAudioLayer[] = {
     {"norm_conv.weight", "lconv1d.conv_norm.weight"},
 };
 
+// Names that stand for other tensors, or are unknown, in an mmproj file.
+constexpr Pair kTextFileAudioGlobals[] = {
+    {"a.pre_encode.out.weight", "subsample_conv_projection.input_proj_linear.weight"},
+    {"mm.a.fc.weight", "output_proj.weight"},
+    {"mm.a.fc.bias", "output_proj.bias"},
+};
+constexpr Pair kTextFileAudioLayer[] = {
+    {"ln1.weight", "norm_pre_attn.weight"},
+    {"ln2.weight", "norm_post_attn.weight"},
+    {"layer_pre_norm.weight", "norm_out.weight"},
+    {"linear_pos.weight", "self_attn.relative_k_proj.weight"},
+};
+
 constexpr Pair kAudioLinears[] = {
     {"ffn_up", "feed_forward1.ffw_layer_1"},
     {"ffn_down", "feed_forward1.ffw_layer_2"},
@@ -128,8 +142,10 @@ std::string_view Find(std::span<const Pair> names, std::string_view name) {
   return it == names.end() ? std::string_view() : it->second;
 }
 
+constexpr std::string_view kBounds[] = {"input_min", "input_max", "output_min", "output_max"};
+
 bool IsBound(std::string_view name) {
-  return name == "input_min" || name == "input_max" || name == "output_min" || name == "output_max";
+  return std::find(std::begin(kBounds), std::end(kBounds), name) != std::end(kBounds);
 }
 
 // A linear's weight or one of its bounds.
@@ -148,7 +164,9 @@ GgufName VisionLayerName(const std::string& layer, std::string_view leaf) {
   return LinearName(kVisionLinears, layer, leaf);
 }
 
-GgufName AudioLayerName(const std::string& layer, std::string_view leaf) {
+GgufName AudioLayerName(const std::string& layer, std::string_view leaf, GgufEncoders encoders) {
+  const std::string_view other = Find(kTextFileAudioLayer, leaf);
+  if (encoders == GgufEncoders::kTowersInTextFile && !other.empty()) return {layer + std::string(other)};
   if (const std::string_view found = Find(kAudioLayer, leaf); !found.empty()) return {layer + std::string(found)};
   if (leaf == "per_dim_scale.weight") return {layer + "self_attn.per_dim_scale", GgufForm::kSoftplus};
   if (leaf == "conv_dw.weight") return {layer + "lconv1d.depthwise_conv1d.weight", GgufForm::kOneInput};
@@ -183,7 +201,7 @@ std::pair<std::string_view, std::string_view> SplitLayer(std::string_view name, 
   return {layer, name.substr(dot + 1)};
 }
 
-GgufName KnownName(std::string_view name, GgufVision vision) {
+GgufName KnownName(std::string_view name, GgufEncoders encoders) {
   const std::string text(kText);
   if (const std::string_view found = Find(kTextGlobals, name); !found.empty()) return {text + std::string(found)};
   if (const std::string_view found = Find(kDrafter, name); !found.empty()) return {std::string(found)};
@@ -197,22 +215,43 @@ GgufName KnownName(std::string_view name, GgufVision vision) {
     return VisionLayerName(std::string(kTower) + "encoder.layers." + std::string(layer) + ".", leaf);
   }
   if (const auto [layer, leaf] = SplitLayer(name, "a.blk."); !layer.empty()) {
-    return AudioLayerName(std::string(kAudio) + "layers." + std::string(layer) + ".", leaf);
+    return AudioLayerName(std::string(kAudio) + "layers." + std::string(layer) + ".", leaf, encoders);
+  }
+  if (const std::string_view found = Find(kTextFileAudioGlobals, name);
+      encoders == GgufEncoders::kTowersInTextFile && !found.empty()) {
+    return {std::string(kAudio) + std::string(found)};
   }
   if (const std::string_view found = Find(kAudioGlobals, name); !found.empty()) {
     return {std::string(kAudio) + std::string(found)};
   }
   if (name == "mm.input_projection.weight") return {"model.embed_vision.embedding_projection.weight"};
   if (name == "mm.a.input_projection.weight") return {"model.embed_audio.embedding_projection.weight"};
-  return vision == GgufVision::kCells ? CellName(name) : TowerName(name);
+  return encoders == GgufEncoders::kCells ? CellName(name) : TowerName(name);
 }
 
 }  // namespace
 
-GgufName SafetensorsName(std::string_view gguf_name, GgufVision vision) {
-  GgufName known = KnownName(gguf_name, vision);
+GgufName SafetensorsName(std::string_view gguf_name, GgufEncoders encoders) {
+  GgufName known = KnownName(gguf_name, encoders);
   if (known.name.empty()) known.name = gguf_name;
   return known;
+}
+
+std::vector<std::string> VisionBoundNames(int64_t num_elements) {
+  constexpr std::string_view kLinears[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                           "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+                                           "mlp.down_proj"};
+  const auto per_layer = static_cast<int64_t>(std::size(kLinears) * std::size(kBounds));
+  std::vector<std::string> names;
+  for (int64_t layer = 0; layer < num_elements / per_layer; ++layer) {
+    for (const std::string_view linear : kLinears) {
+      for (const std::string_view bound : kBounds) {
+        names.push_back(std::string(kTower) + "encoder.layers." + std::to_string(layer) + "." + std::string(linear) +
+                        "." + std::string(bound));
+      }
+    }
+  }
+  return names;
 }
 
 }  // namespace percept

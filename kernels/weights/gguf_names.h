@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace percept {
 
@@ -21,10 +23,18 @@ struct GgufName {
   GgufForm form = GgufForm::kSame;
 };
 
-// What pictures go through in an mmproj file, which its metadata say: the names of its tensors are the same for both.
-enum class GgufVision { kTower, kCells };
+// What pictures and sound go through, which decides what a name stands for. An mmproj file with kTower has the same
+// names as one with kCells. kTowersInTextFile: both towers in the file of the text, as Ollama converts models; some
+// names of the audio tower stand for other tensors there.
+enum class GgufEncoders { kTower, kCells, kTowersInTextFile };
 
 // The name in safetensors of a tensor of a GGUF file, text or mmproj (spec: text-decoder 8, vision 7.3, audio 14).
-GgufName SafetensorsName(std::string_view gguf_name, GgufVision vision);
+GgufName SafetensorsName(std::string_view gguf_name, GgufEncoders encoders);
+
+// A text file with towers has the bounds of the vision tower's linears in one tensor of this name.
+inline constexpr std::string_view kGgufVisionBounds = "v.clamp_data";
+// The names in safetensors of its elements, in their order: input_min, input_max, output_min and output_max of the
+// seven linears of each layer. What is beyond the last layer belongs to the projector, which has no bounds.
+std::vector<std::string> VisionBoundNames(int64_t num_elements);
 
 }  // namespace percept

@@ -89,10 +89,22 @@ TEST(GgufModelTest, ItsCardSaysWhatIsInTheFile) {
   EXPECT_EQ(card.unsupported, "");
 }
 
-// The pictures of a case, resized by the reference, through the tower of an mmproj file.
-TEST(GgufMmprojTest, SoftTokensOfTwoPicturesAreTheReferences) {
+// The towers of e2b-256: in an mmproj file, or in the file of the text as Ollama's converter writes them.
+class GgufTowersTest : public testing::TestWithParam<bool> {
+ protected:
+  static OpenModel Open(const TempFolder& folder) {
+    if (!GetParam()) return OpenModel(TextFile("q4_0"), Mode::kExact, {}, Mmproj());
+    const fs::path file = folder.path() / "one.gguf";
+    WriteOneFile(TextFile("q4_0"), Mmproj(), file);
+    return OpenModel(file, Mode::kExact);
+  }
+  const TempFolder folder_;
+};
+
+// The pictures of a case, resized by the reference.
+TEST_P(GgufTowersTest, SoftTokensOfTwoPicturesAreTheReferences) {
   PERCEPT_NEED_SHARED();
-  OpenModel open(TextFile("q4_0"), Mode::kExact, {}, Mmproj());
+  OpenModel open = Open(folder_);
   const std::vector<float> soft = GoldenFile(VariantDir() / "golden.safetensors").Floats("image70/f32/vision.soft");
   std::vector<float> ours;
   for (const std::string picture : {"a", "b"}) {
@@ -108,15 +120,31 @@ TEST(GgufMmprojTest, SoftTokensOfTwoPicturesAreTheReferences) {
   EXPECT_LE(MaxAbsDifference(ConstMatrixView(ours.data(), num_rows, 256, 256), soft), 1e-4);
 }
 
-TEST(GgufMmprojTest, SoftTokensOfTwoClipsAreTheReferences) {
+TEST_P(GgufTowersTest, SoftTokensOfTwoClipsAreTheReferences) {
   PERCEPT_NEED_SHARED();
-  OpenModel open(TextFile("q4_0"), Mode::kExact, {}, Mmproj());
+  OpenModel open = Open(folder_);
   const GoldenFile golden(VariantDir() / "golden.safetensors");
   const std::pair<const char*, const char*> clips[] = {{"clip_a.wav", "clip0"}, {"clip_b.wav", "clip1"}};
   for (const auto& [file, name] : clips) {
     const auto tokens = open.Hear(ReadWav(SharedDir() / "goldens" / "variants" / "inputs" / file))->tokens;
     EXPECT_LE(MaxAbsDifference(tokens->rows.view(), golden.Floats(std::string("audio/f32/") + name + ".soft")), 1e-4);
   }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, GgufTowersTest, testing::Bool(),
+                         [](const auto& test) { return test.param ? "OneFile" : "Mmproj"; });
+
+TEST(GgufOneFileTest, ItsTensorsAreAllOfTheModelAndAnMmprojFileBesideItIsRefused) {
+  PERCEPT_NEED_SHARED();
+  const TempFolder folder;
+  const fs::path file = folder.path() / "one.gguf";
+  WriteOneFile(TextFile("q8_0"), Mmproj(), file);
+  const ModelCard card = Model::Inspect(file);
+  EXPECT_EQ(card.unused_tensors, std::vector<std::string>());
+  EXPECT_EQ(card.num_vision_layers, 3);
+  EXPECT_EQ(card.num_audio_layers, 3);
+  EXPECT_FALSE(card.has_mmproj);
+  EXPECT_THAT(OpenError(file, Mmproj()), AllOf(HasSubstr(" is also in "), HasSubstr("one.gguf")));
 }
 
 TEST(GgufMmprojTest, AFolderBringsItsOwn) {

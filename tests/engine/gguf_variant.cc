@@ -4,13 +4,20 @@
 #include <algorithm>
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <stdexcept>
+#include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "decoder/config/text_config.h"
 #include "encoders/vision/config.h"
+#include "kernels/weights/gguf_header.h"
+#include "kernels/weights/mapped_file.h"
 #include "kernels/weights/safetensors.h"
 #include "tests/support/gguf_bytes.h"
 #include "tests/support/shared_dir.h"
@@ -221,7 +228,115 @@ void AddMmprojKeys(const TextConfig& text, const VisionConfig& vision, GgufWrite
   }
 }
 
+// A value as it stands in a file, behind its type.
+std::string ValueBytes(const GgufValue& value) {
+  const auto number = [&value](auto element) {
+    switch (value.type) {
+      case GgufType::kBool:
+      case GgufType::kU8:
+      case GgufType::kI8:
+        return GgufWriter::Raw(static_cast<uint8_t>(element));
+      case GgufType::kF32:
+        return GgufWriter::Raw(static_cast<float>(element));
+      case GgufType::kU32:
+      case GgufType::kI32:
+        return GgufWriter::Raw(static_cast<int32_t>(element));
+      default:
+        throw std::logic_error("a type that the files of the goldens do not use");
+    }
+  };
+  const auto list = [&value](const auto& elements, const auto& bytes_of) {
+    std::string bytes = GgufWriter::Raw(static_cast<uint32_t>(value.type)) + GgufWriter::Raw(uint64_t{elements.size()});
+    for (const auto& element : elements) bytes += bytes_of(element);
+    return bytes;
+  };
+  return std::visit(
+      [&](const auto& held) {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_arithmetic_v<Held>) {
+          return number(held);
+        } else if constexpr (std::is_same_v<Held, std::string_view>) {
+          return GgufWriter::Text(held);
+        } else if constexpr (std::is_same_v<Held, std::vector<std::string_view>>) {
+          return list(held, GgufWriter::Text);
+        } else {
+          return list(held, number);
+        }
+      },
+      value.value);
+}
+
+void CopyKey(const std::string& name, const GgufValue& value, GgufWriter& writer) {
+  constexpr uint32_t kList = 9;
+  writer.AddKey(name, value.is_list ? kList : static_cast<uint32_t>(value.type), ValueBytes(value));
+}
+
+const std::vector<Rule> kOneFileRules = {
+    {"^a\\.pre_encode\\.out", "mm.a.fc"},
+    {"^a\\.input_projection", "a.pre_encode.out"},
+    {"^(a\\.blk\\.[0-9]+\\.)ln2", "$1layer_pre_norm"},
+    {"^(a\\.blk\\.[0-9]+\\.)attn_pre_norm", "$1ln1"},
+    {"^(a\\.blk\\.[0-9]+\\.)attn_post_norm", "$1ln2"},
+    {"^(a\\.blk\\.[0-9]+\\.)attn_k_rel", "$1linear_pos"},
+};
+
+// The number of a type in the file.
+uint32_t TypeNumber(std::string_view type) {
+  const std::map<std::string_view, uint32_t> numbers = {{"F32", 0},  {"F16", 1},   {"Q4_0", 2},
+                                                        {"Q8_0", 8}, {"Q6_K", 14}, {"BF16", 30}};
+  return numbers.at(type);
+}
+
+// Those of all linears of the vision tower, and four for the projector.
+std::string VisionBounds(const GgufHeader& header, std::string_view file, int num_layers) {
+  std::map<std::string, std::string, std::less<>> data;
+  for (const GgufTensor& tensor : header.tensors) {
+    data[tensor.name] = std::string(file.substr(tensor.begin, tensor.size_bytes));
+  }
+  std::string bounds;
+  for (int layer = 0; layer < num_layers; ++layer) {
+    for (const char* linear : {"attn_q", "attn_k", "attn_v", "attn_out", "ffn_gate", "ffn_up", "ffn_down"}) {
+      for (const char* bound : {"input_min", "input_max", "output_min", "output_max"}) {
+        bounds += data.at("v.blk." + std::to_string(layer) + "." + linear + "." + bound);
+      }
+    }
+  }
+  return bounds + std::string(4 * sizeof(float), '\0');
+}
+
 }  // namespace
+
+void WriteOneFile(const std::filesystem::path& text, const std::filesystem::path& mmproj,
+                  const std::filesystem::path& file) {
+  const std::regex vision_bound("v\\.blk\\..*\\.(in|out)put_(min|max)");
+  GgufWriter writer;
+  for (const std::filesystem::path& part : {text, mmproj}) {
+    const MappedFile mapped(part);
+    const std::string_view bytes(reinterpret_cast<const char*>(mapped.bytes().data()), mapped.bytes().size());
+    const GgufHeader header = ParseGgufHeader(part, mapped.bytes());
+    const bool is_text = part == text;
+    for (const auto& [name, value] : header.metadata.values()) {
+      if (name == "tokenizer.ggml.model") {
+        writer.AddString(name, "llama");
+        writer.AddString("tokenizer.ggml.pre", "gemma4");
+      } else if (is_text && name != "tokenizer.ggml.pre") {
+        CopyKey(name, value, writer);
+      } else if (name.starts_with("clip.vision.") || name.starts_with("clip.audio.")) {
+        if (!name.ends_with("projector_type")) CopyKey("gemma4" + name.substr(4), value, writer);
+      }
+    }
+    for (const GgufTensor& tensor : header.tensors) {
+      if (std::regex_match(tensor.name, vision_bound)) continue;
+      writer.AddTensor(Renamed(tensor.name, is_text ? std::vector<Rule>() : kOneFileRules), TypeNumber(tensor.type),
+                       {tensor.shape.rbegin(), tensor.shape.rend()}, bytes.substr(tensor.begin, tensor.size_bytes));
+    }
+    if (is_text) continue;
+    const auto num_layers = static_cast<int>(header.metadata.Integer("clip.vision.block_count"));
+    const std::string bounds = VisionBounds(header, bytes, num_layers);
+    writer.AddTensor("v.clamp_data", kF32, {bounds.size() / sizeof(float)}, bounds);
+  }
+  std::ofstream(file, std::ios::binary) << writer.Bytes();
+}
 
 GgufVariant::GgufVariant(const std::string& name) {
   const std::filesystem::path folder = SharedDir() / "goldens" / "variants" / name;

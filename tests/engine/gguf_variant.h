@@ -22,6 +22,11 @@ class GgufVariant {
   TempFolder folder_;
 };
 
+// Writes the model of two GGUF files as Ollama's converter writes it: one file of architecture gemma4 that has the
+// towers too, with the keys, names and bounds of that converter.
+void WriteOneFile(const std::filesystem::path& text, const std::filesystem::path& mmproj,
+                  const std::filesystem::path& file);
+
 // A drafter of the goldens as a converter writes it, without the clusters of its output head.
 class GgufDrafter {
  public:
