@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -19,6 +24,7 @@
 #include "nodes/runtime.h"
 #include "nodes/source/picture_decoder.h"
 #include "nodes/source/sound_decoder.h"
+#include "nodes/source/standard_input.h"
 
 namespace percept::cli {
 namespace {
@@ -40,11 +46,44 @@ struct Flags {
   RuntimeFlags runtime;
 };
 
+// All of standard input, which a signal ends: nothing runs yet.
+std::vector<std::byte> ReadStandardInput() {
+  constexpr size_t kPieceBytes = size_t{1} << 16;
+  const auto limit = static_cast<size_t>(nodes::InputLimits().stream_bytes);
+  std::vector<std::byte> bytes;
+  while (true) {
+    const size_t length = bytes.size();
+    bytes.resize(length + kPieceBytes);
+    const ssize_t count = read(STDIN_FILENO, bytes.data() + length, kPieceBytes);
+    if (count < 0 && errno != EINTR) {
+      throw InputError("cannot be read: " + std::generic_category().message(errno));
+    }
+    bytes.resize(length + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    if (bytes.size() > limit) {
+      throw InputError("is longer than " + std::to_string(limit) + " bytes");
+    }
+    if (count == 0) {
+      return bytes;
+    }
+  }
+}
+
+void RequireOneFromStandardInput(const Flags& flags) {
+  const auto num = [](const std::vector<std::string>& files) {
+    return std::count(files.begin(), files.end(), nodes::kStandardInput);
+  };
+  if (num(flags.images) + num(flags.sounds) > 1) {
+    throw ArgumentError("'-', standard input, is one picture or one clip: it is given more than once");
+  }
+}
+
 std::vector<nodes::DecodedPicture> ReadPictures(const Flags& flags) {
+  const int64_t limit = nodes::InputLimits().picture_pixels;
   std::vector<nodes::DecodedPicture> pictures;
   for (const std::string& file : flags.images) {
     try {
-      pictures.push_back(nodes::DecodePictureFile(file, nodes::InputLimits().picture_pixels));
+      pictures.push_back(file == nodes::kStandardInput ? nodes::DecodePictureBytes(ReadStandardInput(), limit)
+                                                       : nodes::DecodePictureFile(file, limit));
     } catch (const InputError& error) {
       throw InputError(file + ": " + error.what());
     }
@@ -54,10 +93,12 @@ std::vector<nodes::DecodedPicture> ReadPictures(const Flags& flags) {
 
 // No longer than the model takes.
 std::vector<nodes::AudioChunk> ReadSounds(const Flags& flags, const Model& model) {
+  const int64_t limit = MaxClipSamples(model.processor());
   std::vector<nodes::AudioChunk> sounds;
   for (const std::string& file : flags.sounds) {
     try {
-      sounds.push_back(nodes::DecodeSoundFile(file, MaxClipSamples(model.processor())));
+      sounds.push_back(file == nodes::kStandardInput ? nodes::DecodeSoundBytes(ReadStandardInput(), limit)
+                                                     : nodes::DecodeSoundFile(file, limit));
     } catch (const InputError& error) {
       throw InputError(file + ": " + error.what());
     }
@@ -137,6 +178,7 @@ int Report(const Generation& generation) {
 int Ask(const Flags& flags) {
   Interrupts interrupts;
   RequireUsable(flags.sampling);
+  RequireOneFromStandardInput(flags);
   std::shared_ptr<const Automaton> form = FormOf(flags);
   nodes::Runtime runtime(flags.runtime.ToOptions());
   Model& model = runtime.OpenModel("");
@@ -182,11 +224,11 @@ void AddAsk(CLI::App& app, Action* action) {
   auto flags = std::make_shared<Flags>();
   CLI::App* verb = app.add_subcommand("ask", "Ask a model, with pictures and sound or without; the answer streams");
   verb->add_option("question", flags->question, "what to ask")->required()->type_name("TEXT");
-  verb->add_option("--image,-i", flags->images, "a picture, before the question; again for more")
+  verb->add_option("--image,-i", flags->images, "a picture, before the question, - is standard input; again for more")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();
-  verb->add_option("--audio,-a", flags->sounds, "sound, after the question; again for more")
+  verb->add_option("--audio,-a", flags->sounds, "sound, after the question, - is standard input; again for more")
       ->type_name("FILE")
       ->expected(1)
       ->take_all();

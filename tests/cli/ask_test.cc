@@ -34,6 +34,25 @@ TEST(Ask, AnswersAboutAPicture) {
   EXPECT_EQ(outcome.err, "");
 }
 
+TEST(Ask, TakesOnePictureOrClipFromStandardInput) {
+  const auto ask = [](const std::vector<std::string>& flags, const std::string& input) {
+    std::vector<std::string> words = {"ask", kQuestion};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return RunProgram(words, input);
+  };
+  EXPECT_EQ(ask({"--image", "-"}, ReadText(Media("plain.png"))).out, "Invoice 204\n");
+  const std::string speech = (TestDataDir() / "tiny-samples" / "speech_3.wav").string();
+  const std::string heard = Ask({"--audio", speech}).out;
+  EXPECT_NE(heard, "");
+  EXPECT_EQ(ask({"--audio", "-"}, ReadText(speech)).out, heard);
+  const Outcome cut = ask({"--image", "-"}, ReadText(Media("plain.png")).substr(0, 40));
+  EXPECT_EQ(cut.exit_code, 1);
+  EXPECT_THAT(cut.err, StartsWith("percept: -: "));
+  const Outcome twice = ask({"--image", "-", "--audio", "-"}, "");
+  EXPECT_EQ(twice.exit_code, 2);
+  EXPECT_EQ(twice.err, "percept: '-', standard input, is one picture or one clip: it is given more than once\n");
+}
+
 TEST(Ask, SaysWhereTheAnswerIsCut) {
   const Outcome outcome = Ask({"-i", Media("plain.png"), "--max-tokens", "3"});
   EXPECT_EQ(outcome.exit_code, 0);
