@@ -42,12 +42,12 @@ GgufSource::GgufSource(const std::vector<std::filesystem::path>& files) {
   for (const std::filesystem::path& path : files) {
     const MappedFile& file = files_.emplace_back(path);
     const GgufHeader& header = headers_.emplace_back(ParseGgufHeader(path, file.bytes()));
-    const GgufEncoders encoders = EncodersOf(header);
+    encoders_ = EncodersOf(header);
     for (const GgufTensor& entry : header.tensors) {
       if (entry.name == kGgufVisionBounds) {
         PlaceBounds(file, entry);
       } else {
-        Place(file, entry, SafetensorsName(entry.name, encoders));
+        Place(file, entry, SafetensorsName(entry.name, encoders_));
       }
     }
   }
@@ -126,12 +126,15 @@ std::vector<std::string> GgufSource::Names() const {
 
 std::string GgufSource::FileOf(std::string_view name) const {
   const auto it = tensors_.find(name);
-  return (it != tensors_.end() ? it->second.file : &files_.front())->path().string();
+  if (it != tensors_.end()) return it->second.file->path().string();
+  const std::string missing = NameInFile(name);
+  const bool is_of_encoders = missing.starts_with("v.") || missing.starts_with("a.") || missing.starts_with("mm.");
+  return (is_of_encoders ? files_.back() : files_.front()).path().string();
 }
 
 std::string GgufSource::NameInFile(std::string_view name) const {
   const auto it = tensors_.find(name);
-  return it != tensors_.end() ? it->second.entry->name : std::string(name);
+  return it != tensors_.end() ? it->second.entry->name : GgufTensorName(name, encoders_);
 }
 
 void GgufSource::ReleasePages(std::string_view name) const {

@@ -54,6 +54,7 @@ class GgufSource final : public TensorSource {
   std::deque<MappedFile> files_;
   std::deque<GgufHeader> headers_;
   std::map<std::string, Placed, std::less<>> tensors_;
+  GgufEncoders encoders_ = GgufEncoders::kTower;  // of the last file, the mmproj where there is one
 
   struct Copy {
     Buffer buffer;

@@ -24,9 +24,12 @@ constexpr Pair kTextGlobals[] = {
     {"per_layer_proj_norm.weight", "per_layer_projection_norm.weight"},
 };
 
-constexpr Pair kDrafter[] = {
+constexpr Pair kRest[] = {
     {"nextn.pre_projection.weight", "pre_projection.weight"},
     {"nextn.post_projection.weight", "post_projection.weight"},
+    {"output.weight", "lm_head.weight"},
+    {"mm.input_projection.weight", "model.embed_vision.embedding_projection.weight"},
+    {"mm.a.input_projection.weight", "model.embed_audio.embedding_projection.weight"},
 };
 
 constexpr Pair kTextLayer[] = {
@@ -204,8 +207,6 @@ std::pair<std::string_view, std::string_view> SplitLayer(std::string_view name, 
 GgufName KnownName(std::string_view name, GgufEncoders encoders) {
   const std::string text(kText);
   if (const std::string_view found = Find(kTextGlobals, name); !found.empty()) return {text + std::string(found)};
-  if (const std::string_view found = Find(kDrafter, name); !found.empty()) return {std::string(found)};
-  if (name == "output.weight") return {"lm_head.weight"};
   if (const auto [layer, leaf] = SplitLayer(name, "blk."); !layer.empty()) {
     const std::string_view found = Find(kTextLayer, leaf);
     if (found.empty()) return {};
@@ -224,8 +225,7 @@ GgufName KnownName(std::string_view name, GgufEncoders encoders) {
   if (const std::string_view found = Find(kAudioGlobals, name); !found.empty()) {
     return {std::string(kAudio) + std::string(found)};
   }
-  if (name == "mm.input_projection.weight") return {"model.embed_vision.embedding_projection.weight"};
-  if (name == "mm.a.input_projection.weight") return {"model.embed_audio.embedding_projection.weight"};
+  if (const std::string_view found = Find(kRest, name); !found.empty()) return {std::string(found)};
   return encoders == GgufEncoders::kCells ? CellName(name) : TowerName(name);
 }
 
@@ -235,6 +235,39 @@ GgufName SafetensorsName(std::string_view gguf_name, GgufEncoders encoders) {
   GgufName known = KnownName(gguf_name, encoders);
   if (known.name.empty()) known.name = gguf_name;
   return known;
+}
+
+std::string GgufTensorName(std::string_view safetensors_name, GgufEncoders encoders) {
+  constexpr std::string_view kLayers = "layers.";
+  // Of names that no table has.
+  constexpr Pair kOthers[] = {{"v.patch_embd", ""}, {"v.position_embd", ""}, {"v.std_bias", ""},
+                              {"v.std_scale", ""},  {"per_dim_scale", ""},   {"conv_dw", ""}};
+  const size_t at = safetensors_name.find(kLayers);
+  const std::string_view rest = at == std::string_view::npos ? "" : safetensors_name.substr(at + kLayers.size());
+  const std::string layer = "blk." + std::string(rest.substr(0, rest.find('.'))) + ".";
+  for (const std::span<const Pair> names : {std::span<const Pair>(kTextGlobals),
+                                            {kRest},
+                                            {kTextLayer},
+                                            {kVisionLayer},
+                                            {kVisionLinears},
+                                            {kCellPlain},
+                                            {kCellPixels},
+                                            {kTextFileAudioGlobals},
+                                            {kTextFileAudioLayer},
+                                            {kAudioGlobals},
+                                            {kAudioLayer},
+                                            {kAudioLinears},
+                                            {kOthers}}) {
+    for (const Pair& pair : names) {
+      for (const std::string& stem : {std::string(), layer, "v." + layer, "a." + layer}) {
+        for (const std::string_view part : {"", ".weight", ".input_min", ".input_max", ".output_min", ".output_max"}) {
+          std::string name = stem + std::string(pair.first) + std::string(part);
+          if (KnownName(name, encoders).name == safetensors_name) return name;
+        }
+      }
+    }
+  }
+  return std::string(safetensors_name);
 }
 
 std::vector<std::string> VisionBoundNames(int64_t num_elements) {

@@ -31,6 +31,9 @@ enum class GgufEncoders { kTower, kCells, kTowersInTextFile };
 // The name in safetensors of a tensor of a GGUF file, text or mmproj (spec: text-decoder 8, vision 7.3, audio 14).
 GgufName SafetensorsName(std::string_view gguf_name, GgufEncoders encoders);
 
+// The other way round: the name that a GGUF file would have for a tensor; the name itself where that is not known.
+std::string GgufTensorName(std::string_view safetensors_name, GgufEncoders encoders);
+
 // A text file with towers has the bounds of the vision tower's linears in one tensor of this name.
 inline constexpr std::string_view kGgufVisionBounds = "v.clamp_data";
 // The names in safetensors of its elements, in their order: input_min, input_max, output_min and output_max of the

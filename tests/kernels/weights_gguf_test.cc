@@ -160,6 +160,41 @@ TEST(Gguf, AShapeThatItsNameCannotHaveIsRefused) {
                                               "not what a tensor of that name can be")));
 }
 
+TEST(Gguf, WhatIsMissingHasTheNameThatItsFileWouldHave) {
+  const std::string names[] = {"blk.12.attn_q.weight",
+                               "token_embd.weight",
+                               "blk.0.layer_output_scale.weight",
+                               "output.weight",
+                               "v.patch_embd.weight",
+                               "v.position_embd.weight",
+                               "v.blk.3.attn_out.weight",
+                               "v.blk.3.attn_out.input_min",
+                               "v.std_scale",
+                               "v.blk.1.ln1.weight",
+                               "a.conv1d.1.norm.weight",
+                               "a.blk.2.per_dim_scale.weight",
+                               "a.blk.2.ln2.weight",
+                               "a.blk.2.conv_dw.weight",
+                               "a.blk.2.ffn_up_1.output_max",
+                               "mm.a.input_projection.weight",
+                               "nextn.pre_projection.weight"};
+  for (const GgufEncoders encoders : {GgufEncoders::kTower, GgufEncoders::kCells, GgufEncoders::kTowersInTextFile}) {
+    for (const std::string& name : names) {
+      const std::string here = SafetensorsName(name, encoders).name;
+      if (here == name) continue;  // not a name of such files
+      EXPECT_EQ(GgufTensorName(here, encoders), name) << here;
+    }
+  }
+  EXPECT_EQ(GgufTensorName("model.unheard_of.weight", GgufEncoders::kTower), "model.unheard_of.weight");
+  GgufWriter text, mmproj;
+  text.AddTensor("output_norm.weight", kF32, {1}, Floats({1}));
+  mmproj.AddTensor("v.std_bias", kF32, {1}, Floats({1}));
+  const TempFolder folder;
+  const GgufSource source({folder.Write("text.gguf", text.Bytes()), folder.Write("mmproj.gguf", mmproj.Bytes())});
+  EXPECT_THAT(source.FileOf("model.vision_tower.std_scale"), EndsWith("/mmproj.gguf"));
+  EXPECT_THAT(source.FileOf("model.language_model.embed_tokens.weight"), EndsWith("/text.gguf"));
+}
+
 TEST(Gguf, WhatIsWrongWithATensorIsSaidUnderItsNameInTheFile) {
   GgufWriter writer;
   writer.AddTensor("blk.0.attn_q.weight", kF32, {2, 2}, Floats({1, 2, 3, 4}));
@@ -179,7 +214,7 @@ TEST(Gguf, WhatIsWrongWithATensorIsSaidUnderItsNameInTheFile) {
       [&] {
         claims.Claim(attention + "k_proj.weight", {2, 2});
       },
-      "tensor '" + attention + "k_proj.weight' is missing (nearest: 'blk.0.attn_q.weight')");
+      "tensor 'blk.0.attn_k.weight' is missing (nearest: 'blk.0.attn_q.weight')");
   expect([&] { claims.RequireAllClaimed(); }, "1 tensor is not part of this model: 'blk.0.attn_q.weight'");
 }
 
