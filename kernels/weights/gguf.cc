@@ -54,7 +54,8 @@ GgufSource::GgufSource(const std::vector<std::filesystem::path>& files) {
 }
 
 void GgufSource::PlaceBounds(const MappedFile& file, const GgufTensor& entry) {
-  if (entry.dtype != DType::kF32 || entry.shape.size() != 1) {
+  constexpr int64_t kMaxElements = 1 << 15;  // of a thousand layers
+  if (entry.dtype != DType::kF32 || entry.shape.size() != 1 || entry.shape[0] > kMaxElements) {
     throw CheckpointError(InFile(file, entry) + ": " + std::string(entry.type) + " of " + ShapeOf(entry).ToString() +
                           " is not what a tensor of that name can be");
   }

@@ -132,6 +132,24 @@ std::string Towers() {
   return writer.Bytes();
 }
 
+std::string TowersInTextFile() {
+  GgufWriter writer;
+  writer.AddString("general.architecture", "gemma4");
+  for (const char* encoder : {"gemma4.vision.", "gemma4.audio."}) {
+    writer.AddU32(std::string(encoder) + "embedding_length", 8);
+    writer.AddU32(std::string(encoder) + "block_count", 1);
+    writer.AddU32(std::string(encoder) + "attention.head_count", 2);
+    writer.AddU32(std::string(encoder) + "feed_forward_length", 16);
+    writer.AddF32(std::string(encoder) + "attention.layer_norm_epsilon", 1e-6f);
+  }
+  writer.AddTensor("v.clamp_data", kF32, {32}, std::string(128, '\1'));
+  writer.AddTensor("v.position_embd.weight", kF32, {4, 3, 2}, std::string(96, '\1'));
+  writer.AddTensor("mm.a.fc.weight", kF32, {2, 2}, std::string(16, '\1'));
+  writer.AddTensor("mm.a.input_projection.weight", kF32, {2, 2}, std::string(16, '\1'));
+  writer.AddTensor("a.blk.0.ln2.weight", kF32, {2}, std::string(8, '\1'));
+  return writer.Bytes();
+}
+
 std::string Projections() {
   GgufWriter writer;
   writer.AddString("general.architecture", "clip");
@@ -168,6 +186,7 @@ int main(int argc, char** argv) {
   WriteSafetensors(output / "safetensors");
   Write(output / "gguf/text", TextModel());
   Write(output / "gguf/towers", Towers());
+  Write(output / "gguf/one_file", TowersInTextFile());
   Write(output / "gguf/projections", Projections());
   CopyJson(source / "tests/data/config", output / "config");
   Write(output / "config/index.json", R"({"metadata":{"total_size":24},"weight_map":{"a":"one.safetensors"}})");

@@ -160,6 +160,15 @@ TEST(Gguf, AShapeThatItsNameCannotHaveIsRefused) {
                                               "not what a tensor of that name can be")));
 }
 
+TEST(Gguf, BoundsInOneTensorAreOfNoMoreThanAThousandLayers) {
+  GgufWriter writer;
+  writer.AddTensor("v.clamp_data", kF32, {32769}, std::string(4 * 32769, '\0'));
+  const TempFolder folder;
+  EXPECT_THAT([&] { Open(folder, writer.Bytes()); },
+              ThrowsMessage<CheckpointError>(EndsWith("model.gguf: tensor 'v.clamp_data': F32 of [32769] is not what a "
+                                                      "tensor of that name can be")));
+}
+
 TEST(Gguf, WhatIsMissingHasTheNameThatItsFileWouldHave) {
   const std::string names[] = {"blk.12.attn_q.weight",
                                "token_embd.weight",
