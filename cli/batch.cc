@@ -124,6 +124,9 @@ void PrintText(const nodes::BatchReport& report) {
   for (const std::string& name : report.started_over) {
     spdlog::warn("{}: was begun before, but not all of its output is there any more: it was read anew", name);
   }
+  for (const nodes::OutputNote& note : report.outputs) {
+    spdlog::warn("{}: {}: {}", note.input, note.file.string(), note.what);
+  }
   for (const auto& [edge, num] : report.drops) {
     spdlog::warn("edge {}: {} {} dropped", edge, num, num == 1 ? "packet was" : "packets were");
   }
@@ -146,6 +149,7 @@ void PrintJson(const nodes::BatchReport& report) {
                                  {"failed", nlohmann::ordered_json::array()},
                                  {"changed", report.changed},
                                  {"started_over", report.started_over},
+                                 {"outputs", nlohmann::ordered_json::array()},
                                  {"dropped", report.drops},
                                  {"stopped_by", nullptr}};
   for (const nodes::FailedInput& failed : report.failed) {
@@ -157,6 +161,9 @@ void PrintJson(const nodes::BatchReport& report) {
                         {"reason", error.reason}});
     }
     json["failed"].push_back({{"input", failed.name}, {"errors", std::move(errors)}});
+  }
+  for (const nodes::OutputNote& note : report.outputs) {
+    json["outputs"].push_back({{"input", note.input}, {"file", note.file.string()}, {"what", note.what}});
   }
   if (!report.stop_reason.empty()) {
     json["stopped_by"] = report.stop_reason;

@@ -24,6 +24,16 @@ bool IsSink(const graph::CheckedGraph& graph, const std::string& name) {
   });
 }
 
+std::map<std::string, fs::path> FilesByNode(const std::vector<PlannedOutput>& outputs) {
+  std::map<std::string, fs::path> files;
+  for (const PlannedOutput& output : outputs) {
+    if (!output.file.empty()) {
+      files[output.node] = output.file;
+    }
+  }
+  return files;
+}
+
 void RefuseUsed(const FileUses& uses, const fs::path& file, const std::string& flag) {
   if (const std::string use = uses.UseOf(file); !use.empty()) {
     throw ArgumentError(flag + " " + file.string() + " is " + use);
@@ -116,9 +126,10 @@ void Batch::LeaveOutWritten() {
     candidates.insert(FileKey(name));
   }
   for (const BatchInput& input : journal_->Inputs()) {
+    const std::optional<JournalEntry> entry = journal_->Find(input);
     for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
-      const std::string key = FileKey(output.file);
-      if (candidates.count(key) != 0 && IsAsWritten(*journal_->Find(input), output)) {
+      const std::string key = FileKey(RowsOf(*entry, output));
+      if (candidates.count(key) != 0 && IsAsWritten(*entry, output)) {
         written.insert(key);
       }
     }
@@ -265,8 +276,12 @@ Batch::Begin Batch::HowToBegin(const FileMark& now, const std::optional<JournalE
 void Batch::RunInput(const BatchInput& input) {
   FileMark now;
   const std::string unreadable = MarkInput(input, plan_.inputs_are_files(), options_.verify_whole, &now);
-  const std::optional<JournalEntry> entry = journal_->Find(input);
+  std::optional<JournalEntry> entry = journal_->Find(input);
   const bool is_done = entry && entry->state == JournalState::kDone;
+  if (is_done) {
+    Settle(input);  // where a run was killed before it could
+    entry = journal_->Find(input);
+  }
   // What is done and can be read no more stays done: read anew, its output would be lost.
   Begin begin = is_done && !unreadable.empty() ? Begin::kNot : HowToBegin(now, entry);
   if (begin == Begin::kNot && is_done) {
@@ -274,7 +289,8 @@ void Batch::RunInput(const BatchInput& input) {
     ++report_.num_done_before;
   }
   if (begin != Begin::kNot && (!entry || !KeepsOthers(input, *entry))) {
-    const graph::CheckedGraph checked = plan_.Graph(input);
+    graph::CheckedGraph checked = plan_.Graph(input);
+    const auto kept = WriteInPlaces(entry, &checked);
     if (entry && !entry->mark.Matches(now)) {
       Note(&report_.changed, input);
     }
@@ -286,8 +302,9 @@ void Batch::RunInput(const BatchInput& input) {
     if (begin == Begin::kResumed) {
       options.resume = entry->resume;
     }
-    const int64_t id = begin == Begin::kResumed ? entry->id : journal_->Start(input, now);
-    Commits commits(*journal_, id, plan_.Outputs(checked));
+    const std::vector<PlannedOutput> outputs = plan_.Outputs(checked);
+    const int64_t id = begin == Begin::kResumed ? entry->id : journal_->Start(input, now, FilesByNode(outputs));
+    Commits commits(*journal_, id, outputs);
     options.commits = &commits;
     if (options_.log) options.log = [&](const graph::RunNote& note) { options_.log(input.name, note); };
     if (options_.errors) options.errors = [&](const graph::ErrorPayload& error) { options_.errors(input.name, error); };
@@ -295,26 +312,9 @@ void Batch::RunInput(const BatchInput& input) {
     if (!unreadable.empty()) {
       FailUnreadable(input, unreadable);
     }
+    Settle(input);
   }
   CountThrough(input);
-}
-
-bool Batch::KeepsOthers(const BatchInput& input, const JournalEntry& entry) {
-  for (const PlannedOutput& output : plan_.Outputs(plan_.Graph(input))) {
-    if (output.file.empty() || IsAsWritten(entry, output)) {
-      continue;
-    }
-    const std::string reason = output.file.string() +
-                               ": is not what this batch wrote there, and is kept: move it away, and go on with "
-                               "--retry-failed";
-    const std::vector<graph::ErrorPayload> known = journal_->Failures(entry.id);
-    const auto is_it = [&](const graph::ErrorPayload& error) { return error.reason == reason; };
-    if (std::none_of(known.begin(), known.end(), is_it)) {
-      journal_->Fail(entry.id, {graph::ErrorKind::kNode, input.name, reason, output.node});
-    }
-    return true;
-  }
-  return false;
 }
 
 // Its own source says so too, with an error record at its place, unless no node reads it.
@@ -359,16 +359,6 @@ void Batch::TakeResult(const graph::CheckedGraph& checked, const graph::RunResul
   } else if (result.status == graph::RunStatus::kFailed) {
     CutOutputs(checked, input);
     journal_->Fail(id, {graph::ErrorKind::kNode, input.name, result.error->message, result.error->node});
-  }
-}
-
-void Batch::CutOutputs(const graph::CheckedGraph& checked, const BatchInput& input) {
-  const std::optional<JournalEntry> entry = journal_->Find(input);
-  for (const PlannedOutput& output : plan_.Outputs(checked)) {
-    const auto position = entry->resume.positions.find(output.node);
-    if (!output.file.empty() && fs::exists(output.file)) {
-      fs::resize_file(output.file, position == entry->resume.positions.end() ? 0 : position->second);
-    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -54,6 +55,13 @@ struct FailedInput {
   std::vector<graph::ErrorPayload> errors;  // its failed items, or what stopped its graph
 };
 
+// What was found, or done, about an output.
+struct OutputNote {
+  std::string input;
+  std::filesystem::path file;
+  std::string what;
+};
+
 struct BatchReport {
   size_t num_inputs = 0;
   size_t num_done = 0;                    // without a fault, those of earlier runs included
@@ -62,6 +70,7 @@ struct BatchReport {
   std::vector<FailedInput> failed;        // in quarantine, those of earlier runs included; in the order of the inputs
   std::vector<std::string> changed;       // read anew because they are not what they were
   std::vector<std::string> started_over;  // begun, and read anew because less stands in an output than was committed
+  std::vector<OutputNote> outputs;        // what one would not expect of them
   std::map<std::string, uint64_t> drops;  // packets that edges dropped in this run, by "EDGE (reason)"
   std::string stop_reason;                // of an error that ended the batch or the merging; "" where none did
 };
@@ -71,6 +80,9 @@ struct BatchReport {
 //
 // An input whose items failed, or whose graph was stopped by a node, is in quarantine and the others go on. An output
 // or a journal that cannot be written ends the batch.
+//
+// An older file in the place of an output stays there until its input is done: until then the input writes beside it
+// (PartialFile, or the first free name after that), and where it fails, that is where its rows stay.
 class Batch {
  public:
   // Nothing has been written but the journal when it throws: ArgumentError or DefinitionError, as what is wrong.
@@ -108,6 +120,15 @@ class Batch {
   void RunInput(const BatchInput& input);
   // Something else stands where the input would write anew: then it goes into quarantine.
   bool KeepsOthers(const BatchInput& input, const JournalEntry& entry);
+  // Where the input writes: an older file is kept.
+  std::filesystem::path PlaceOf(const PlannedOutput& output, const std::optional<JournalEntry>& entry) const;
+  std::filesystem::path FreeNameBeside(const std::filesystem::path& file) const;
+  // Has the graph write there. Returns the claims of the files that are kept until then.
+  std::vector<std::unique_ptr<OutputClaim>> WriteInPlaces(const std::optional<JournalEntry>& entry,
+                                                          graph::CheckedGraph* checked) const;
+  // What an input that is done has written beside an older file takes its place; of one that failed it stays there.
+  void Settle(const BatchInput& input);
+  void NoteOutput(const BatchInput& input, const std::filesystem::path& file, const std::string& what);
   Begin HowToBegin(const FileMark& now, const std::optional<JournalEntry>& entry) const;
   void FailUnreadable(const BatchInput& input, const std::string& reason);
   void Note(std::vector<std::string>* names, const BatchInput& input);

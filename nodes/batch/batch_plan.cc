@@ -80,7 +80,9 @@ std::vector<PlannedOutput> BatchPlan::Outputs(const graph::CheckedGraph& graph) 
   std::vector<PlannedOutput> outputs;
   for (const graph::CheckedNode& node : graph.nodes) {
     if (node.contract.output == graph::OutputKind::kAppended && node.params.Has("path")) {
-      outputs.push_back({node.name, ReplacedFile(node.params.Get<std::string>("path")).value_or("")});
+      const auto path = node.params.Get<std::string>("path");
+      outputs.push_back({node.name, ReplacedFile(path).value_or(""),
+                         !rows_folder_.empty() && fs::path(path).parent_path() == rows_folder_});
     }
   }
   return outputs;
@@ -158,6 +160,7 @@ void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUs
         throw ArgumentError("the input " + input.name + " would write " + output.file.string() + ", which is " + use +
                             (use.starts_with(kInputUse) ? kWriteElsewhere : ""));
       }
+      written_.insert(output.file);
       const std::string key = FileKey(output.file);
       const auto [found, is_first] = writers.emplace(key, Writer{input.name, output.node});
       if (is_first || key.empty()) {

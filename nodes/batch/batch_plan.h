@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,7 +18,8 @@ namespace percept::nodes {
 // A file that the graph of an input writes and commits.
 struct PlannedOutput {
   std::string node;
-  std::filesystem::path file;  // as ReplacedFile gives it; empty for a device or a pipe
+  std::filesystem::path file;   // as ReplacedFile gives it; empty for a device or a pipe
+  bool is_merged_only = false;  // rows that stand beside the journal, nobody's but the batch's own
 };
 
 // What the graph of an input has to do with files.
@@ -41,7 +43,8 @@ class BatchPlan {
   std::string MergedNode(const graph::CheckedGraph& graph, const std::string& asked) const;
   // Whether less stands in an output than was committed, by node.
   bool HasLostRows(const graph::CheckedGraph& graph, const std::map<std::string, int64_t>& positions) const;
-  // Of an input's graph, which is made once for it. Throws as Graph does. One thread at a time.
+  // Of an input's graph, which is made once for it. Throws as Graph does. One thread at a time, but any for inputs that
+  // CheckOutputs has seen.
   const PlannedFiles& FilesOf(const BatchInput& input);
 
   // Whether `input` is declared as a path: then each one must be a file that is there.
@@ -51,6 +54,8 @@ class BatchPlan {
   // Throws ArgumentError where two inputs would write one file, or one would write a file that has a use; or
   // DefinitionError.
   void CheckOutputs(const std::vector<BatchInput>& inputs, const FileUses& uses);
+  // Whether an input that CheckOutputs has seen writes `file`.
+  bool Writes(const std::filesystem::path& file) const { return written_.count(file) != 0; }
 
  private:
   void KeepRows(const BatchInput& input, graph::CheckedNode* sink) const;
@@ -60,6 +65,7 @@ class BatchPlan {
   const graph::Registry& registry_;
   const std::filesystem::path rows_folder_;
   std::map<std::pair<std::string, int64_t>, PlannedFiles> files_;  // by name and page
+  std::set<std::filesystem::path> written_;
 };
 
 }  // namespace percept::nodes

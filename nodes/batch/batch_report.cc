@@ -6,6 +6,7 @@
 
 #include "kernels/core/error.h"
 #include "nodes/batch/batch.h"
+#include "nodes/batch/written_files.h"
 #include "nodes/sink/text_file.h"
 
 namespace percept::nodes {
@@ -50,17 +51,19 @@ void Batch::Merge() {
       if (output.node != merged_node_) {
         continue;
       }
-      std::ifstream rows(output.file, std::ios::binary);
+      const std::filesystem::path file = RowsOf(*entry, output);
+      std::ifstream rows(file, std::ios::binary);
       const auto position = entry->resume.positions.find(output.node);
       const auto written = entry->written.find(output.node);
-      if (written != entry->written.end() && HashStart(output.file, written->second.size) != written->second.hash) {
-        throw Error(output.file.string() + ": the rows of " + input.name + " are not there any more");
+      if (written != entry->written.end() && written->second.size > 0 &&
+          HashStart(file, written->second.size) != written->second.hash) {
+        throw Error(file.string() + ": the rows of " + input.name + " are not there any more");
       }
       int64_t left = position == entry->resume.positions.end() ? 0 : position->second;
       while (left > 0) {
         rows.read(bytes.data(), std::min<int64_t>(left, kCopyBytes));
         if (rows.gcount() == 0) {
-          throw Error(output.file.string() + ": the rows of " + input.name + " are not there any more");
+          throw Error(file.string() + ": the rows of " + input.name + " are not there any more");
         }
         merged.Write(std::string_view(bytes).substr(0, static_cast<size_t>(rows.gcount())), cancelled);
         left -= rows.gcount();

@@ -156,7 +156,8 @@ std::vector<BatchInput> Journal::Inputs() {
   return inputs;
 }
 
-int64_t Journal::Start(const BatchInput& input, const FileMark& mark) {
+int64_t Journal::Start(const BatchInput& input, const FileMark& mark,
+                       const std::map<std::string, std::filesystem::path>& files) {
   const std::lock_guard lock(mutex_);
   Transaction transaction(database_);
   for (const std::string table : {"positions", "states", "failures"}) {
@@ -174,8 +175,22 @@ int64_t Journal::Start(const BatchInput& input, const FileMark& mark) {
   row.Step();
   const int64_t id = row.Int(0);
   row.Step();
+  for (const auto& [node, file] : files) {
+    SetPosition(id, node, 0, {file, 0, HashText("")});
+  }
   transaction.Commit();
   return id;
+}
+
+void Journal::SetPosition(int64_t id, const std::string& node, int64_t position, const WrittenFile& written) {
+  Statement row = database_.Prepare("REPLACE INTO positions VALUES (?, ?, ?, ?, ?)");
+  row.Bind(1, id).Bind(2, node).Bind(3, position).BindBytes(4, written.file.native()).Bind(5, written.hash).Step();
+}
+
+void Journal::Rename(int64_t id, const std::string& node, const std::filesystem::path& file) {
+  const std::lock_guard lock(mutex_);
+  Statement row = database_.Prepare("UPDATE positions SET file = ? WHERE input = ? AND node = ?");
+  row.BindBytes(1, file.native()).Bind(2, id).Bind(3, node).Step();
 }
 
 void Journal::AddFailure(int64_t id, const graph::ErrorPayload& error) {
@@ -193,10 +208,7 @@ void Journal::Commit(int64_t id, const graph::ChunkCommit& commit, const std::ma
   Transaction transaction(database_);
   for (const auto& [node, position] : commit.positions) {
     const auto file = written.find(node);
-    Statement row = database_.Prepare("REPLACE INTO positions VALUES (?, ?, ?, ?, ?)");
-    row.Bind(1, id).Bind(2, node).Bind(3, position);
-    row.BindBytes(4, file == written.end() ? "" : file->second.file.native());
-    row.Bind(5, file == written.end() ? "" : file->second.hash).Step();
+    SetPosition(id, node, position, file == written.end() ? WrittenFile() : file->second);
   }
   for (const auto& [node, state] : commit.states) {
     database_.Prepare("REPLACE INTO states VALUES (?, ?, ?)").Bind(1, id).Bind(2, node).BindBytes(3, state).Step();

@@ -35,7 +35,7 @@ enum class JournalState : int64_t {
   kFailed = 2,  // in quarantine: some of its items failed, or its graph did
 };
 
-// What a batch wrote, as it stood when it was last committed.
+// What a batch wrote, as it stood when it was last committed; empty where nothing was yet.
 struct WrittenFile {
   std::filesystem::path file;
   int64_t size = 0;
@@ -67,10 +67,14 @@ class Journal {
   std::optional<JournalEntry> Find(const BatchInput& input);
   // All that were begun.
   std::vector<BatchInput> Inputs();
-  // The input is begun anew: what was known of it is forgotten. Returns its id.
-  int64_t Start(const BatchInput& input, const FileMark& mark);
+  // The input is begun anew: what was known of it is forgotten. `files`: by node, what it is about to write. Returns
+  // its id.
+  int64_t Start(const BatchInput& input, const FileMark& mark,
+                const std::map<std::string, std::filesystem::path>& files = {});
   // A chunk is finished, and with the last one the input. `written`: by node, what stands at the commit's positions.
   void Commit(int64_t id, const graph::ChunkCommit& commit, const std::map<std::string, WrittenFile>& written = {});
+  // What a node wrote has got another name.
+  void Rename(int64_t id, const std::string& node, const std::filesystem::path& file);
   // The input goes into quarantine.
   void Fail(int64_t id, const graph::ErrorPayload& error);
   // Why an input is in quarantine, in the order in which it was found.
@@ -79,6 +83,7 @@ class Journal {
  private:
   void MakeTables(const JournalKey& key);
   void CheckKey(const JournalKey& key);
+  void SetPosition(int64_t id, const std::string& node, int64_t position, const WrittenFile& written);
   void AddFailure(int64_t id, const graph::ErrorPayload& error);
   template <class T>
   std::map<std::string, T> ByNode(const char* column, const char* table, int64_t id);

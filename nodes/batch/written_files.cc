@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "nodes/sink/text_file.h"
+
 namespace percept::nodes {
 
 std::map<std::string, WrittenFile> MarkWritten(const std::vector<PlannedOutput>& outputs,
@@ -18,9 +20,17 @@ std::map<std::string, WrittenFile> MarkWritten(const std::vector<PlannedOutput>&
   return written;
 }
 
+std::filesystem::path RowsOf(const JournalEntry& entry, const PlannedOutput& output) {
+  const auto found = entry.written.find(output.node);
+  const bool is_beside = found != entry.written.end() && !output.file.empty() &&
+                         found->second.file.native().starts_with(PartialFile(output.file).native());
+  return is_beside ? found->second.file : output.file;
+}
+
 bool IsAsWritten(const JournalEntry& entry, const PlannedOutput& output) {
+  const std::filesystem::path file = RowsOf(entry, output);
   std::error_code error;
-  const auto size = static_cast<int64_t>(std::filesystem::file_size(output.file, error));
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(file, error));
   if (error || size == 0) {
     return true;
   }
@@ -30,8 +40,7 @@ bool IsAsWritten(const JournalEntry& entry, const PlannedOutput& output) {
     return is_begun;
   }
   const WrittenFile& written = found->second;
-  return written.file == output.file && (is_begun || size == written.size) &&
-         HashStart(output.file, written.size) == written.hash;
+  return written.file == file && (is_begun || size == written.size) && HashStart(file, written.size) == written.hash;
 }
 
 }  // namespace percept::nodes

@@ -16,6 +16,9 @@ namespace percept::nodes {
 std::map<std::string, WrittenFile> MarkWritten(const std::vector<PlannedOutput>& outputs,
                                                const std::map<std::string, int64_t>& positions);
 
+// Where what an input writes to `output` stands: there, or beside it as long as an older file is kept there.
+std::filesystem::path RowsOf(const JournalEntry& entry, const PlannedOutput& output);
+
 // Whether the input of `entry` may write its output anew and nothing else is lost: it is empty, or begins with what was
 // committed, beyond which an input that is not at its end may have written more. Of an input that is begun and has
 // committed nothing yet nobody can tell: then it may. Throws Error where it cannot be read.

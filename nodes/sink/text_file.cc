@@ -72,6 +72,18 @@ std::optional<fs::path> ReplacedFile(const std::string& path) {
 
 fs::path PartialFile(const fs::path& file) { return fs::path(file) += ".partial"; }
 
+void SyncFolderOf(const fs::path& file) {
+  const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) {
+    ThrowErrno(file.string(), errno);
+  }
+  const int error = ::fsync(folder) == 0 ? 0 : errno;
+  ::close(folder);
+  if (error != 0 && error != EINVAL) {
+    ThrowErrno(file.string(), error);
+  }
+}
+
 TextFile::TextFile(const graph::ParamValues& params, Runtime& runtime)
     : path_(params.Get<std::string>("path")), runtime_(runtime) {
   const std::optional<fs::path> file = ReplacedFile(path_);
@@ -149,19 +161,7 @@ void TextFile::OpenInPlace(const fs::path& target, int64_t committed) {
   }
   committed_ = committed;
   if (is_new) {
-    SyncFolder(target);
-  }
-}
-
-void TextFile::SyncFolder(const fs::path& file) const {
-  const int folder = ::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) {
-    ThrowErrno(path_, errno);
-  }
-  const int error = ::fsync(folder) == 0 ? 0 : errno;
-  ::close(folder);
-  if (error != 0 && error != EINVAL) {
-    ThrowErrno(path_, error);
+    SyncFolderOf(target);
   }
 }
 

@@ -22,6 +22,9 @@ std::optional<std::filesystem::path> ReplacedFile(const std::string& path);
 // Where a sink that writes `file` keeps what it has when its run fails.
 std::filesystem::path PartialFile(const std::filesystem::path& file);
 
+// Makes the entry of a new or renamed file durable. Throws Error that names the file.
+void SyncFolderOf(const std::filesystem::path& file);
+
 // What a sink writes to: a file, or with the path "-" the runtime's standard output.
 //
 // A regular file is written beside its place and takes it at the end, if anything was written: until then, and where
@@ -69,8 +72,6 @@ class TextFile {
   void WritePiece(std::string_view piece);
   void OpenInPlace(const std::filesystem::path& target, int64_t committed);
   void OpenBeside(const std::filesystem::path& target);
-  // Makes the entry of a new file durable.
-  void SyncFolder(const std::filesystem::path& file) const;
   void CutToCommitted();
   void KeepPartial();
   // With `put`, which may choose another place and returns an errno. Returns an errno, 0 where all went well.

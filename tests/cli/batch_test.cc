@@ -36,6 +36,8 @@ nodes:
   lines: { type: sink.jsonl, in: say.record, path: "${folder}/${input.stem}.jsonl", timing: false }
 )";
 
+constexpr const char* kOlder = "what an earlier run wrote, longer than what the next one will: { }\n";
+
 class BatchProgramTest : public testing::Test {
  protected:
   BatchProgramTest() {
@@ -78,6 +80,14 @@ class BatchProgramTest : public testing::Test {
       files[entry.path().filename().string()] = ReadText(entry.path());
     }
     return files;
+  }
+
+  void PutOlder(const std::string& folder) const {
+    std::filesystem::create_directories(folder_.path() / folder / "out");
+    for (const std::string stem : {"a", "b", "c", "d", "e"}) {
+      folder_.Write(folder + "/out/" + stem + ".txt", kOlder);
+      folder_.Write(folder + "/out/" + stem + ".jsonl", kOlder);
+    }
   }
 
   const TempFolder folder_;
@@ -126,6 +136,22 @@ TEST_F(BatchProgramTest, ReportsWhatIsDoneAndWhatFailed) {
   outcome = RunProgram(Command("run", {"--resume"}));
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.err, HasSubstr("p.yaml with other contents, parameters or mode; name another with --journal"));
+}
+
+TEST_F(BatchProgramTest, TellsOfOlderOutputsThatItDidNotReplace) {
+  PutOlder("run");
+  const std::string failed = (folder_.path() / "in" / "d.jpg").string();
+  const std::string out = (folder_.path() / "run" / "out").string();
+  const Outcome outcome = RunProgram(Command("run", {"--json"}));
+  EXPECT_EQ(outcome.exit_code, 1);
+  const std::string kept = "not replaced; what was written until then is in " + out + "/d.jsonl.partial";
+  EXPECT_THAT(outcome.err, HasSubstr("percept: " + failed + ": " + out + "/d.txt: not replaced\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: " + failed + ": " + out + "/d.jsonl: " + kept + "\n"));
+  EXPECT_EQ(nlohmann::json::parse(outcome.out)["outputs"],
+            nlohmann::json::parse(R"([{"input": ")" + failed + R"(", "file": ")" + out +
+                                  R"(/d.txt", "what": "not replaced"}, {"input": ")" + failed + R"(", "file": ")" +
+                                  out + R"(/d.jsonl", "what": ")" + kept + R"("}])"));
+  EXPECT_EQ(Files("run").at("d.txt"), kOlder);
 }
 
 TEST_F(BatchProgramTest, WritesOverNothingThatItReads) {
@@ -203,7 +229,8 @@ TEST_F(BatchProgramTest, TheFirstSignalLetsWhatIsUnderWayFinish) {
               HasSubstr("500 inputs: " + std::to_string(num_answers) + " done (0 of them before), 0 failed"));
 }
 
-// Where the program is killed depends on the seeds and on the machine; what comes of it must not.
+// Where the program is killed depends on the seeds and on the machine; what comes of it must not. In every other round
+// there are older outputs.
 TEST_F(BatchProgramTest, KilledAnywhereItEndsWithTheSameFiles) {
   constexpr int kNumKills = 20;
   const auto start = Clock::now();
@@ -212,11 +239,18 @@ TEST_F(BatchProgramTest, KilledAnywhereItEndsWithTheSameFiles) {
   const std::map<std::string, std::string> whole = Files("whole");
   ASSERT_EQ(whole.size(), 11U);
   EXPECT_EQ(std::count(whole.at("all.jsonl").begin(), whole.at("all.jsonl").end(), '\n'), 10);
+  std::map<std::string, std::string> whole_of_older = whole;
+  whole_of_older["d.jsonl.partial"] = whole.at("d.jsonl");
+  whole_of_older["d.jsonl"] = whole_of_older["d.txt"] = kOlder;
 
   std::mt19937 random(20261125);
   int num_kills = 0, num_resumed = 0;
   for (int round = 0; num_kills < kNumKills; ++round) {
     const std::string folder = "round" + std::to_string(round);
+    const bool has_older = round % 2 == 1;
+    if (has_older) {
+      PutOlder(folder);
+    }
     Outcome outcome;
     do {
       const bool has_journal = std::filesystem::exists(folder_.path() / folder / "journal");
@@ -232,7 +266,7 @@ TEST_F(BatchProgramTest, KilledAnywhereItEndsWithTheSameFiles) {
       outcome = RunProgram(Command(folder, {"--resume"}));
     }
     EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-    EXPECT_EQ(Files(folder), whole) << folder;
+    EXPECT_EQ(Files(folder), has_older ? whole_of_older : whole) << folder;
   }
   EXPECT_GE(num_resumed, kNumKills / 4);
 }

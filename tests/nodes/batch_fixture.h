@@ -24,8 +24,8 @@ namespace percept::nodes {
 // record, one with "broken" throws there.
 class RecordSource : public graph::Node {
  public:
-  RecordSource(std::string input, std::function<void()> on_record)
-      : input_(std::move(input)), on_record_(std::move(on_record)) {}
+  RecordSource(std::string input, bool is_mended, std::function<void()> on_record)
+      : input_(std::move(input)), is_mended_(is_mended), on_record_(std::move(on_record)) {}
   void Open(graph::NodeContext& context) override {
     if (const auto chunk = context.resume_chunk()) {
       next_ = std::stoi(*chunk) + 1;
@@ -39,7 +39,7 @@ class RecordSource : public graph::Node {
     const std::string item = input_ + "/" + std::to_string(next_);
     const graph::ItemRef ref = context.NewItem(item);
     const graph::Time time = graph::Time::Seconds(next_);
-    const bool is_second = next_ == 1;
+    const bool is_second = next_ == 1 && !is_mended_;
     if (is_second && input_.find("broken") != std::string::npos) {
       throw std::runtime_error("broken record");
     }
@@ -58,6 +58,7 @@ class RecordSource : public graph::Node {
 
  private:
   const std::string input_;
+  const bool is_mended_;
   const std::function<void()> on_record_;
   int next_ = 0;
 };
@@ -84,7 +85,7 @@ class BatchTest : public testing::Test {
     runtime_.registry().Register(
         std::move(contract),
         [this](const graph::ParamValues& params, const graph::Services&) {
-          return std::make_unique<RecordSource>(params.Get<std::string>("input"), [this] { on_record_(); });
+          return std::make_unique<RecordSource>(params.Get<std::string>("input"), is_mended_, [this] { on_record_(); });
         },
         [this](const graph::ParamValues&, const std::vector<std::string>&) { ++num_checks_; });
     options_.pipeline_text = kPipeline;
@@ -130,6 +131,7 @@ class BatchTest : public testing::Test {
   Runtime runtime_;
   BatchOptions options_;
   std::function<void()> on_record_ = [] {};
+  std::atomic<bool> is_mended_{false};  // then no input is bad or broken
   std::atomic<int> num_checks_{0};
 };
 

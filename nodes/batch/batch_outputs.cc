@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a batch does with the files that its inputs write, and about what stands in their places.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <optional>
+#include <system_error>
+#include <tuple>
+
+#include "kernels/core/error.h"
+#include "nodes/batch/batch.h"
+#include "nodes/batch/written_files.h"
+#include "nodes/sink/text_file.h"
+
+namespace percept::nodes {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A file that would be lost if it was written over. One that cannot be written is left for the sink to tell.
+bool HoldsSomething(const fs::path& file) {
+  struct stat found {};
+  return stat(file.c_str(), &found) == 0 && S_ISREG(found.st_mode) && found.st_size > 0 &&
+         access(file.c_str(), W_OK) == 0;
+}
+
+// Where `rows` is gone already, a run that was killed had done it.
+void PutInPlace(const fs::path& rows, const fs::path& place) {
+  struct stat old {};
+  if (stat(place.c_str(), &old) == 0) {
+    // Where the file system keeps no modes, nothing is lost.
+    std::ignore = chmod(rows.c_str(), old.st_mode & 07777);
+  }
+  if (std::rename(rows.c_str(), place.c_str()) != 0 && errno != ENOENT) {
+    throw Error(place.string() + ": cannot be written: " + std::generic_category().message(errno));
+  }
+  SyncFolderOf(place);
+}
+
+}  // namespace
+
+bool Batch::KeepsOthers(const BatchInput& input, const JournalEntry& entry) {
+  for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
+    if (output.file.empty() || IsAsWritten(entry, output)) {
+      continue;
+    }
+    const std::string reason = RowsOf(entry, output).string() +
+                               ": is not what this batch wrote there, and is kept: move it away, and go on with "
+                               "--retry-failed";
+    const std::vector<graph::ErrorPayload> known = journal_->Failures(entry.id);
+    const auto is_it = [&](const graph::ErrorPayload& error) { return error.reason == reason; };
+    if (std::none_of(known.begin(), known.end(), is_it)) {
+      journal_->Fail(entry.id, {graph::ErrorKind::kNode, input.name, reason, output.node});
+    }
+    return true;
+  }
+  return false;
+}
+
+void Batch::CutOutputs(const graph::CheckedGraph& checked, const BatchInput& input) {
+  const std::optional<JournalEntry> entry = journal_->Find(input);
+  for (const PlannedOutput& output : plan_.Outputs(checked)) {
+    const auto position = entry->resume.positions.find(output.node);
+    if (!output.file.empty() && fs::exists(output.file)) {
+      fs::resize_file(output.file, position == entry->resume.positions.end() ? 0 : position->second);
+    }
+  }
+}
+
+fs::path Batch::FreeNameBeside(const fs::path& file) const {
+  fs::path name = PartialFile(file);
+  std::error_code ignored;
+  for (int i = 2; fs::exists(fs::symlink_status(name, ignored)) || plan_.Writes(name); ++i) {
+    name = PartialFile(file) += "." + std::to_string(i);
+  }
+  return name;
+}
+
+fs::path Batch::PlaceOf(const PlannedOutput& output, const std::optional<JournalEntry>& entry) const {
+  const fs::path rows = entry ? RowsOf(*entry, output) : output.file;
+  if (rows != output.file) {
+    return rows;
+  }
+  // What an input wrote before it failed or was interrupted is no answer yet.
+  const bool is_own = entry && entry->state != JournalState::kDone && entry->written.count(output.node) != 0;
+  return is_own || output.is_merged_only || !HoldsSomething(output.file) ? output.file : FreeNameBeside(output.file);
+}
+
+std::vector<std::unique_ptr<OutputClaim>> Batch::WriteInPlaces(const std::optional<JournalEntry>& entry,
+                                                               graph::CheckedGraph* checked) const {
+  std::vector<std::unique_ptr<OutputClaim>> kept;
+  for (const PlannedOutput& output : plan_.Outputs(*checked)) {
+    const fs::path place = PlaceOf(output, entry);
+    if (place == output.file) {
+      continue;
+    }
+    kept.push_back(runtime_.ClaimOutput(output.file));
+    const auto node = std::find_if(checked->nodes.begin(), checked->nodes.end(),
+                                   [&](const graph::CheckedNode& one) { return one.name == output.node; });
+    node->params.Set("path", place.string(), node->params.PositionOf("path"));
+  }
+  return kept;
+}
+
+void Batch::Settle(const BatchInput& input) {
+  const std::optional<JournalEntry> entry = journal_->Find(input);
+  if (!entry || entry->state == JournalState::kStarted) {
+    return;
+  }
+  for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
+    const fs::path rows = RowsOf(*entry, output);
+    if (rows == output.file) {
+      continue;
+    }
+    if (entry->state == JournalState::kDone) {
+      PutInPlace(rows, output.file);
+      journal_->Rename(entry->id, output.node, output.file);
+      continue;
+    }
+    std::string what = "not replaced";
+    std::error_code ignored;
+    if (entry->written.at(output.node).size > 0) {
+      what += "; what was written until then is in " + rows.string();
+    } else if (fs::file_size(rows, ignored) == 0) {
+      fs::remove(rows, ignored);
+    }
+    NoteOutput(input, output.file, what);
+  }
+}
+
+void Batch::NoteOutput(const BatchInput& input, const fs::path& file, const std::string& what) {
+  const std::lock_guard lock(mutex_);
+  report_.outputs.push_back({input.name, file, what});
+}
+
+}  // namespace percept::nodes
