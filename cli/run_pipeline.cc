@@ -17,6 +17,7 @@
 #include "graph/config/checked_graph.h"
 #include "graph/run/graph.h"
 #include "nodes/register_nodes.h"
+#include "nodes/sink/text_file.h"
 
 namespace percept::cli {
 namespace {
@@ -69,6 +70,9 @@ int RunPipeline(const std::filesystem::path& file, graph::Arguments arguments, c
   const graph::RunResult result = interrupts.During({drain, [&] { graph.Cancel(); }}, [&] { return graph.Run(); });
   progress.Hide();
   const int exit_code = Report(result, AllSourcesAreLive(checked));
+  if (exit_code == kAllDone) {
+    nodes::WriteEmptyOutputs(runtime);
+  }
   for (const nodes::PartialOutput& partial : runtime.partial_outputs()) {
     if (partial.error.empty()) {
       spdlog::error("{}: not replaced; what was written until then is in {}", partial.path, partial.kept.string());

@@ -97,4 +97,14 @@ void Runtime::AddPartialOutput(PartialOutput output) {
   partial_outputs_.push_back(std::move(output));
 }
 
+std::vector<std::string> Runtime::TakeEmptyOutputs() {
+  const std::lock_guard lock(outputs_mutex_);
+  return std::exchange(empty_outputs_, {});
+}
+
+void Runtime::AddEmptyOutput(const std::string& path) {
+  const std::lock_guard lock(outputs_mutex_);
+  empty_outputs_.push_back(path);
+}
+
 }  // namespace percept::nodes

@@ -122,6 +122,11 @@ class Runtime {
   // For sinks that keep what they had.
   void AddPartialOutput(PartialOutput output);
 
+  // The paths of sinks that came to their ends without a row since this was asked last; see WriteEmptyOutputs. Any
+  // thread.
+  std::vector<std::string> TakeEmptyOutputs();
+  void AddEmptyOutput(const std::string& path);
+
  private:
   friend class OutputClaim;
   class Steps;
@@ -135,6 +140,7 @@ class Runtime {
   mutable std::mutex outputs_mutex_;
   std::set<std::filesystem::path> outputs_;
   std::vector<PartialOutput> partial_outputs_;
+  std::vector<std::string> empty_outputs_;
   std::mutex models_mutex_;
   std::map<ModelFiles, std::unique_ptr<Model>> models_;
 };

@@ -70,7 +70,7 @@ void Batch::Merge() {
       }
     }
   }
-  merged.Finish();
+  merged.Finish(/*even_empty=*/report_.failed.empty());
 }
 
 void Batch::FillReport() {

@@ -237,12 +237,16 @@ int64_t TextFile::Commit() {
   return length_;
 }
 
-void TextFile::Finish() {
+void TextFile::Finish(bool even_empty) {
   if (committed_) {
     return;  // it stands in its place; the last commit is still to come
   }
-  if (const int error = PutInPlace(target_, Rename); error != 0) {
+  const bool is_left = !written_.empty() && length_ == 0 && !even_empty;
+  if (const int error = PutInPlace(target_, even_empty, Rename); error != 0) {
     ThrowErrno(path_, error);
+  }
+  if (is_left) {
+    runtime_.AddEmptyOutput(path_);
   }
 }
 
@@ -265,13 +269,13 @@ void TextFile::CutToCommitted() {
 void TextFile::KeepPartial() {
   std::ignore = ::ftruncate(::fileno(file_.get()), length_);  // no half of what could not be written
   fs::path place = PartialFile(target_);
-  const int error = PutInPlace(place, RenameToFree);
+  const int error = PutInPlace(place, /*even_empty=*/false, RenameToFree);
   if (length_ > 0) {
     runtime_.AddPartialOutput({path_, place, error == 0 ? "" : std::generic_category().message(error)});
   }
 }
 
-int TextFile::PutInPlace(fs::path& place, int (*put)(const fs::path& file, fs::path& place)) {
+int TextFile::PutInPlace(fs::path& place, bool even_empty, int (*put)(const fs::path& file, fs::path& place)) {
   if (file_ == nullptr) {
     return 0;
   }
@@ -279,14 +283,25 @@ int TextFile::PutInPlace(fs::path& place, int (*put)(const fs::path& file, fs::p
   if (written_.empty()) {
     return error;
   }
-  if (length_ > 0 && error == 0) {
+  const bool is_wanted = length_ > 0 || even_empty;
+  if (is_wanted && error == 0) {
     error = put(written_, place);
   }
-  if (length_ == 0 || error != 0) {
+  if (!is_wanted || error != 0) {
     ::unlink(written_.c_str());
   }
   written_.clear();
   return error;
+}
+
+void WriteEmptyOutputs(Runtime& runtime) {
+  for (const std::string& path : runtime.TakeEmptyOutputs()) {
+    graph::ParamValues params;
+    params.Set("path", path, {});
+    TextFile file(params, runtime);
+    file.Open(std::nullopt, [] { return false; });
+    file.Finish(/*even_empty=*/true);
+  }
 }
 
 }  // namespace percept::nodes

@@ -27,12 +27,12 @@ void SyncFolderOf(const std::filesystem::path& file);
 
 // What a sink writes to: a file, or with the path "-" the runtime's standard output.
 //
-// A regular file is written beside its place and takes it at the end, if anything was written: until then, and where
-// there was nothing, an old file stays what it is. Where the run fails or is cancelled before that, what was written is
-// kept in PartialFile, or where something has that name with the first free number behind it (`.partial.2`), see
-// Runtime::partial_outputs. In a run that is committed it is written where it is, so that what was committed stands
-// there after a crash; what was written after the last commit is cut off again, when the run fails or else when it is
-// taken up again.
+// A regular file is written beside its place and takes it at the end, if anything was written: until then an old file
+// stays what it is. Where there was nothing it stays until WriteEmptyOutputs: no sink knows whether its run has failed.
+// Where the run fails or is cancelled before that, what was written is kept in PartialFile, or where something has that
+// name with the first free number behind it (`.partial.2`), see Runtime::partial_outputs. In a run that is committed it
+// is written where it is, so that what was committed stands there after a crash; what was written after the last commit
+// is cut off again, when the run fails or else when it is taken up again.
 class TextFile {
  public:
   // Of the sink whose parameter `path` this is. No other sink may write the file meanwhile: throws DefinitionError, at
@@ -56,8 +56,9 @@ class TextFile {
   int64_t length() const { return length_; }
   // Makes it durable and returns the length. Throws Error that names the file.
   int64_t Commit();
-  // After the last Write: puts the file in its place. Throws Error that names the file.
-  void Finish();
+  // After the last Write: puts the file in its place. One without a row only with `even_empty`: else the runtime is
+  // told, for WriteEmptyOutputs. Throws Error that names the file.
+  void Finish(bool even_empty = false);
   // After Finish nothing; else, in runs that have failed or were cancelled, keeps what was written as partial, without
   // a word of what fails. Others may then write the file.
   void Close();
@@ -75,7 +76,7 @@ class TextFile {
   void CutToCommitted();
   void KeepPartial();
   // With `put`, which may choose another place and returns an errno. Returns an errno, 0 where all went well.
-  int PutInPlace(std::filesystem::path& place,
+  int PutInPlace(std::filesystem::path& place, bool even_empty,
                  int (*put)(const std::filesystem::path& file, std::filesystem::path& place));
 
   const std::string path_;
@@ -89,5 +90,9 @@ class TextFile {
   std::optional<int64_t> committed_;  // a regular file that is written in place: its length at the last commit
   int64_t length_ = 0;
 };
+
+// To be called when a run has ended without any failure: files of sinks that had no rows are empty from now on, what
+// they held is no answer of this run. Throws Error that names the file.
+void WriteEmptyOutputs(Runtime& runtime);
 
 }  // namespace percept::nodes

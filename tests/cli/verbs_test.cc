@@ -300,6 +300,34 @@ nodes:
   EXPECT_EQ(ReadText(output + ".partial"), "hello\nto\nall\n");
 }
 
+// The old rows are no answer of a run that is all done and has none; where something failed, they are all there is.
+TEST(Run, ARunWithoutRowsLeavesAnEmptyFileUnlessItFailed) {
+  const TempFolder folder;
+  const std::string output = folder.Write("out.txt", "old").string(), fresh = (folder.path() / "fresh.jsonl").string();
+  const auto run = [&](const std::string& items) {
+    folder.Write("p.yaml", R"(percept: 1
+nodes:
+  say: { type: source.script, items: [ )" +
+                               items + R"( ] }
+  out: { type: sink.text, in: say.out, path: ")" +
+                               output + R"(" }
+  lines: { type: sink.jsonl, in: few.out, path: ")" +
+                               fresh + R"(" }
+  few: { type: flow.sample, in: say.out, every: 2s }
+)");
+    return RunProgram({"run", (folder.path() / "p.yaml").string()}).exit_code;
+  };
+  EXPECT_EQ(run("{ t: 0ms, error: cut }"), 1);
+  EXPECT_EQ(ReadText(output), "old");
+  std::filesystem::remove(fresh);
+  EXPECT_EQ(run("{ throw: broken }"), 3);
+  EXPECT_EQ(ReadText(output), "old");
+  EXPECT_FALSE(std::filesystem::exists(fresh));
+  EXPECT_EQ(run(""), 0);
+  EXPECT_EQ(ReadText(output), "");
+  EXPECT_EQ(std::filesystem::file_size(fresh), 0U);
+}
+
 TEST(Run, WritesListsToBothKindsOfSink) {
   const TempFolder folder;
   const std::string output = (folder.path() / "out.txt").string();

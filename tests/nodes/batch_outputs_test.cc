@@ -170,5 +170,30 @@ TEST_F(BatchOutputsTest, WhatIsKeptBesideIsNoInputOfItsFolder) {
   EXPECT_EQ(report.num_done, 1U);
 }
 
+TEST_F(BatchOutputsTest, InputsWithoutRowsLeaveEmptyFiles) {
+  options_.pipeline_text = R"(percept: 1
+params:
+  input: { type: string, required: true }
+  output: { type: path, required: true }
+nodes:
+  words: { type: source.script, count: 0 }
+  out: { type: sink.text, in: words.out, path: "${output}" }
+)";
+  folder_.Write("out/a.txt", "older\n");
+  options_.merge = folder_.Write("all.txt", "older\n");
+  EXPECT_EQ(Run({"a", "b"}).num_done, 2U);
+  EXPECT_THAT(Names(), UnorderedElementsAre("a.txt", "b.txt"));
+  EXPECT_EQ(Output("a.txt"), "");
+  EXPECT_EQ(ReadText(options_.merge), "");
+}
+
+TEST_F(BatchOutputsTest, AMergedFileStaysWhereAllRowsAreMissing) {
+  options_.pipeline_text.replace(options_.pipeline_text.find("string"), 6, "path");
+  options_.merge = folder_.Write("all.txt", "older\n");
+  on_record_ = [] { throw std::runtime_error("no record"); };
+  EXPECT_EQ(Run({"a"}).failed.size(), 1U);
+  EXPECT_EQ(ReadText(options_.merge), "older\n");
+}
+
 }  // namespace
 }  // namespace percept::nodes

@@ -107,6 +107,23 @@ TEST(SinkText, LeavesTheOldFileAloneWhereThereIsNothingToWrite) {
   EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
 }
 
+TEST(TextFile, WhatHasNoRowsIsEmptyOnceItsRunIsKnownNotToHaveFailed) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("answers.txt", "old");
+  Runtime runtime(TestOptions());
+  const std::string pipeline =
+      "  words: { type: source.script, count: 0 }\n  out: { type: sink.text, in: words.out, path: " + file.string() +
+      " }\n";
+  RunNodes(pipeline, runtime);
+  EXPECT_EQ(ReadText(file), "old");
+  WriteEmptyOutputs(runtime);
+  EXPECT_EQ(ReadText(file), "");
+  EXPECT_THAT(Names(folder), ElementsAre("answers.txt"));
+  folder.Write("answers.txt", "of another");
+  WriteEmptyOutputs(runtime);
+  EXPECT_EQ(ReadText(file), "of another") << "told once";
+}
+
 TEST(SinkText, MayReplaceWhatItReads) {
   const TempFolder folder;
   const std::filesystem::path file = folder.Write("plain.png", ReadText(Media("plain.png")));
