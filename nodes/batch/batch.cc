@@ -284,6 +284,9 @@ void Batch::RunInput(const BatchInput& input) {
   }
   // What is done and can be read no more stays done: read anew, its output would be lost.
   Begin begin = is_done && !unreadable.empty() ? Begin::kNot : HowToBegin(now, entry);
+  if (begin == Begin::kNot && is_done && HasLostOutput(input, *entry, unreadable.empty())) {
+    begin = Begin::kAnew;
+  }
   if (begin == Begin::kNot && is_done) {
     const std::lock_guard lock(mutex_);
     ++report_.num_done_before;
@@ -303,6 +306,9 @@ void Batch::RunInput(const BatchInput& input) {
       options.resume = entry->resume;
     }
     const std::vector<PlannedOutput> outputs = plan_.Outputs(checked);
+    if (entry && entry->state == JournalState::kStarted) {
+      NoteCutRows(input, *entry, outputs);
+    }
     const int64_t id = begin == Begin::kResumed ? entry->id : journal_->Start(input, now, FilesByNode(outputs));
     Commits commits(*journal_, id, outputs);
     options.commits = &commits;

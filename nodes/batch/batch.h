@@ -128,6 +128,10 @@ class Batch {
                                                           graph::CheckedGraph* checked) const;
   // What an input that is done has written beside an older file takes its place; of one that failed it stays there.
   void Settle(const BatchInput& input);
+  // Notes what has become of the outputs of an input that is done; whether it must be read anew for one that is gone.
+  bool HasLostOutput(const BatchInput& input, const JournalEntry& entry, bool may_redo);
+  // Before an input that was begun goes on, or begins anew: notes what its outputs have beyond the last commit.
+  void NoteCutRows(const BatchInput& input, const JournalEntry& entry, const std::vector<PlannedOutput>& outputs);
   void NoteOutput(const BatchInput& input, const std::filesystem::path& file, const std::string& what);
   Begin HowToBegin(const FileMark& now, const std::optional<JournalEntry>& entry) const;
   void FailUnreadable(const BatchInput& input, const std::string& reason);

@@ -132,6 +132,40 @@ void Batch::Settle(const BatchInput& input) {
   }
 }
 
+bool Batch::HasLostOutput(const BatchInput& input, const JournalEntry& entry, bool may_redo) {
+  bool is_lost = false;
+  for (const auto& [node, written] : entry.written) {
+    struct stat found {};
+    const bool is_there = stat(written.file.c_str(), &found) == 0;
+    const std::string unreadable = is_there ? WhyUnreadable(written.file) : "";
+    if (!is_there || (found.st_size == 0 && written.size > 0)) {
+      is_lost = true;
+      NoteOutput(input, written.file,
+                 std::string(is_there ? "was emptied" : "is gone") +
+                     (may_redo ? ": the input is read anew" : ", and the input cannot be read anew"));
+    } else if (!unreadable.empty()) {
+      NoteOutput(input, written.file, unreadable);
+    } else if (!IsAsWritten(entry, {node, written.file})) {
+      NoteOutput(input, written.file, "is not what this batch wrote there, and is kept");
+    }
+  }
+  return is_lost && may_redo;
+}
+
+void Batch::NoteCutRows(const BatchInput& input, const JournalEntry& entry, const std::vector<PlannedOutput>& outputs) {
+  for (const PlannedOutput& output : outputs) {
+    const auto written = entry.written.find(output.node);
+    const int64_t committed = written == entry.written.end() ? 0 : written->second.size;
+    std::error_code error;
+    const auto size = static_cast<int64_t>(fs::file_size(output.file, error));
+    if (!error && !output.is_merged_only && size > committed) {
+      NoteOutput(input, output.file,
+                 "cut off: " + std::to_string(size - committed) +
+                     " bytes that came after the last commit, by the run that was interrupted or by others");
+    }
+  }
+}
+
 void Batch::NoteOutput(const BatchInput& input, const fs::path& file, const std::string& what) {
   const std::lock_guard lock(mutex_);
   report_.outputs.push_back({input.name, file, what});

@@ -195,5 +195,51 @@ TEST_F(BatchOutputsTest, AMergedFileStaysWhereAllRowsAreMissing) {
   EXPECT_EQ(ReadText(options_.merge), "older\n");
 }
 
+TEST_F(BatchOutputsTest, WhatCameAfterTheLastCommitIsCutOffAndNamed) {
+  Interrupt();
+  folder_.Write("out/a.txt", "a/0\nmine\n");
+  options_.resume = true;
+  const BatchReport report = Run({"a"});
+  EXPECT_THAT(Notes(report), ElementsAre("a: " + Folder() +
+                                         "/out/a.txt: cut off: 5 bytes that came after the last commit, by the run "
+                                         "that was interrupted or by others"));
+  EXPECT_EQ(Output("a.txt"), "a/0\na/1\na/2\n");
+  EXPECT_THAT(Notes(Run({"a"})), IsEmpty());
+}
+
+TEST_F(BatchOutputsTest, AnInputWhoseOutputIsGoneIsReadAnew) {
+  const std::string a = "a: " + Folder() + "/out/a.txt: ";
+  EXPECT_EQ(Run({"a"}).num_done, 1U);
+  options_.resume = true;
+  std::filesystem::remove(folder_.path() / "out/a.txt");
+  BatchReport report = Run({"a"});
+  EXPECT_THAT(Notes(report), ElementsAre(a + "is gone: the input is read anew"));
+  EXPECT_EQ(report.num_done, 1U);
+  EXPECT_EQ(report.num_done_before, 0U);
+  EXPECT_EQ(Output("a.txt"), "a/0\na/1\na/2\n");
+  folder_.Write("out/a.txt", "");
+  EXPECT_THAT(Notes(Run({"a"})), ElementsAre(a + "was emptied: the input is read anew"));
+  EXPECT_EQ(Output("a.txt"), "a/0\na/1\na/2\n");
+  folder_.Write("out/a.txt", "a/0\na/1\na/2\nmine\n");
+  report = Run({"a"});
+  EXPECT_THAT(Notes(report), ElementsAre(a + "is not what this batch wrote there, and is kept"));
+  EXPECT_EQ(report.num_done_before, 1U);
+  EXPECT_EQ(Output("a.txt"), "a/0\na/1\na/2\nmine\n");
+}
+
+TEST_F(BatchOutputsTest, AnOutputThatIsGoneIsNotWrittenAnewWithoutItsInput) {
+  options_.pipeline_text.replace(options_.pipeline_text.find("string"), 6, "path");
+  const std::string a = folder_.Write("a", "words").string();
+  EXPECT_EQ(Run({a}).num_done, 1U);
+  options_.resume = true;
+  std::filesystem::remove(a);
+  std::filesystem::remove(folder_.path() / "out/a.txt");
+  const BatchReport report = Run({a});
+  EXPECT_THAT(Notes(report),
+              ElementsAre(a + ": " + Folder() + "/out/a.txt: is gone, and the input cannot be read anew"));
+  EXPECT_EQ(report.num_done_before, 1U);
+  EXPECT_THAT(Names(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace percept::nodes
