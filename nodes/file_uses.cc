@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nodes/file_uses.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <system_error>
 
+#include "kernels/core/error.h"
 #include "nodes/sink/text_file.h"
 
 namespace percept::nodes {
@@ -21,7 +25,40 @@ std::vector<std::string> PathsOf(const graph::ParamDecl& decl, const graph::Para
                       : std::vector<std::string>{params.Get<std::string>(decl.name)};
 }
 
+std::string WhyNoAccess(const fs::path& path) {
+  const bool may_write = faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
+  return may_write ? "" : path.string() + " cannot be written: " + std::generic_category().message(errno);
+}
+
+// New files, and those that replace old ones, are made in the folder.
+std::string WhyNotMade(const fs::path& file) {
+  std::error_code error, ignored;
+  fs::path folder = fs::weakly_canonical(file, error).parent_path();
+  if (error || folder.empty()) {
+    folder = ".";
+  }
+  if (!fs::exists(folder, ignored)) {
+    return "there is no folder " + folder.string();
+  }
+  return fs::is_directory(folder, ignored) ? WhyNoAccess(folder) : folder.string() + " is not a folder";
+}
+
 }  // namespace
+
+std::string WhyUnwritable(const fs::path& file) {
+  struct stat found {};
+  if (file == "-") {
+    return "";
+  }
+  if (stat(file.c_str(), &found) != 0) {
+    return WhyNotMade(file);
+  }
+  if (S_ISDIR(found.st_mode)) {
+    return "a directory, not a file";
+  }
+  const std::string reason = WhyNoAccess(file);
+  return reason.empty() && S_ISREG(found.st_mode) ? WhyNotMade(file) : reason;
+}
 
 std::string FileKey(const fs::path& file) {
   struct stat found {};
@@ -63,6 +100,12 @@ std::string FileUses::UseOf(const fs::path& file) const {
   const std::string key = file == "-" ? "" : FileKey(file);
   const auto use = uses_.find(key);
   return key.empty() || use == uses_.end() ? "" : use->second;
+}
+
+void FileUses::RefuseUsed(const fs::path& file, const std::string& flag) const {
+  if (const std::string use = UseOf(file); !use.empty()) {
+    throw ArgumentError(flag + " " + file.string() + " is " + use);
+  }
 }
 
 void AddModelFiles(const ModelFiles& files, FileUses* uses) {

@@ -16,6 +16,10 @@ namespace percept::nodes {
 // is none yet its place. "" for what cannot be lost by writing it: a device, a pipe, "".
 std::string FileKey(const std::filesystem::path& file);
 
+// Why a file cannot be written, nor made where there is none: "there is no folder /x", "a directory, not a file",
+// "/x cannot be written: Permission denied". "" where it can, and for "-". Changes nothing.
+std::string WhyUnwritable(const std::filesystem::path& file);
+
 // A file that a node of a graph reads or writes.
 struct NodeFile {
   std::string node;
@@ -37,6 +41,8 @@ class FileUses {
   void Add(const std::filesystem::path& file, const std::string& use);
   // What the file is already, "" where it is nothing. "-" is standard output.
   std::string UseOf(const std::filesystem::path& file) const;
+  // Throws ArgumentError, which begins with `flag`, where the file is something already.
+  void RefuseUsed(const std::filesystem::path& file, const std::string& flag) const;
 
  private:
   std::set<std::filesystem::path> names_;

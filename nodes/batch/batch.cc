@@ -16,7 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRowsSuffix = ".rows";
-constexpr const char* kJournalFlag = "--journal";
 
 bool IsSink(const graph::CheckedGraph& graph, const std::string& name) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const graph::CheckedNode& node) {
@@ -32,12 +31,6 @@ std::map<std::string, fs::path> FilesByNode(const std::vector<PlannedOutput>& ou
     }
   }
   return files;
-}
-
-void RefuseUsed(const FileUses& uses, const fs::path& file, const std::string& flag) {
-  if (const std::string use = uses.UseOf(file); !use.empty()) {
-    throw ArgumentError(flag + " " + file.string() + " is " + use);
-  }
 }
 
 }  // namespace
@@ -58,9 +51,10 @@ class Batch::Commits : public graph::CommitSink {
 
 Batch::Batch(BatchOptions options, Runtime& runtime)
     : options_(std::move(options)),
+      rows_folder_(fs::path(options_.journal) += kRowsSuffix),
       runtime_(runtime),
       plan_(graph::ParsePipeline(options_.pipeline_text, options_.pipeline_name), options_.arguments,
-            runtime.registry(), options_.merge.empty() ? fs::path() : fs::path(options_.journal) += kRowsSuffix),
+            runtime.registry(), options_.merge.empty() ? fs::path() : rows_folder_),
       found_(FindInputs()),
       inputs_(found_.inputs) {
   if (inputs_.empty()) {
@@ -83,18 +77,24 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
   const JournalKey key = MakeKey(first);
   had_journal_ = fs::exists(options_.journal);
   if (had_journal_) {
-    RefuseUsed(FilesRead(), options_.journal, kJournalFlag);
+    FilesRead().RefuseUsed(options_.journal, "--journal");
     OpenJournal(key);
     LeaveOutWritten();
   }
   CheckFiles();
+  CheckFolders();
   if (journal_ == nullptr) {
     OpenJournal(key);
   }
   const Journal::Counts counts = journal_->counts();
   if (options_.retry_failed || static_cast<size_t>(counts.done + counts.failed) < inputs_.size()) {
-    // Opens the model, if nothing else: what is wrong with it is no fault of the first input.
-    const graph::Graph trial(first, runtime_.executor(), runtime_.services());
+    try {
+      // Opens the model, if nothing else: what is wrong with it is no fault of the first input.
+      const graph::Graph trial(first, runtime_.executor(), runtime_.services());
+    } catch (...) {
+      RemoveUnusedJournal();
+      throw;
+    }
   }
 }
 
@@ -118,59 +118,6 @@ FoundInputs Batch::FindInputs() const {
     }
   }
   return nodes::FindInputs(options_.inputs, own);
-}
-
-void Batch::LeaveOutWritten() {
-  std::set<std::string> candidates, written;  // by FileKey
-  for (const std::string& name : found_.in_folders) {
-    candidates.insert(FileKey(name));
-  }
-  for (const BatchInput& input : journal_->Inputs()) {
-    const std::optional<JournalEntry> entry = journal_->Find(input);
-    for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
-      const std::string key = FileKey(RowsOf(*entry, output));
-      if (candidates.count(key) != 0 && IsAsWritten(*entry, output)) {
-        written.insert(key);
-      }
-    }
-  }
-  std::erase_if(inputs_, [&](const BatchInput& input) {
-    return found_.in_folders.count(input.name) != 0 && written.count(FileKey(input.name)) != 0 &&
-           !journal_->Find(input);
-  });
-  if (inputs_.empty()) {
-    throw ArgumentError("no inputs but what this batch wrote");
-  }
-}
-
-FileUses Batch::FilesRead() {
-  FileUses uses;
-  uses.Add(options_.pipeline_name, "the pipeline");
-  if (!options_.list.empty()) {
-    uses.Add(options_.list, "the list of inputs");
-  }
-  AddModelFiles(runtime_.default_files(), &uses);
-  plan_.AddReads(inputs_, &uses);
-  return uses;
-}
-
-void Batch::CheckFiles() {
-  FileUses uses = FilesRead();
-  const auto write = [&](const fs::path& file, const std::string& flag, const std::string& use) {
-    RefuseUsed(uses, file, flag);
-    uses.Add(file, use);
-  };
-  write(options_.journal, kJournalFlag, "the journal");
-  for (const char* suffix : {"-wal", "-shm"}) {
-    write(fs::path(options_.journal) += suffix, "--journal's", "a part of the journal");
-  }
-  if (!options_.merge.empty() && options_.merge != "-") {
-    write(options_.merge, "--merge", "the merged file");
-  }
-  if (!options_.failed_list.empty()) {
-    write(options_.failed_list, "--failed", "the list of inputs that failed");
-  }
-  plan_.CheckOutputs(inputs_, uses);
 }
 
 JournalKey Batch::MakeKey(const graph::CheckedGraph& first) const {
@@ -217,9 +164,20 @@ void Batch::OpenJournal(const JournalKey& key) {
   }
 }
 
+void Batch::RemoveUnusedJournal() {
+  const Journal::Counts counts = journal_->counts();
+  if (had_journal_ || counts.done + counts.failed + counts.started > 0) {
+    return;
+  }
+  journal_.reset();
+  std::error_code ignored;
+  fs::remove(options_.journal, ignored);
+  fs::remove(rows_folder_, ignored);  // where there is nothing in it
+}
+
 BatchReport Batch::Run() {
   if (!options_.merge.empty()) {
-    fs::create_directories(fs::path(options_.journal) += kRowsSuffix);
+    fs::create_directories(rows_folder_);
   }
   std::vector<std::thread> jobs;
   for (int i = 0; i < options_.num_jobs; ++i) {
@@ -236,6 +194,7 @@ BatchReport Batch::Run() {
       StopWith(error.what());
     }
   }
+  RemoveUnusedJournal();
   return report_;
 }
 

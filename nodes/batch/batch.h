@@ -85,7 +85,7 @@ struct BatchReport {
 // (PartialFile, or the first free name after that), and where it fails, that is where its rows stay.
 class Batch {
  public:
-  // Nothing has been written but the journal when it throws: ArgumentError or DefinitionError, as what is wrong.
+  // Nothing has been written when it throws: ArgumentError or DefinitionError, as what is wrong.
   Batch(BatchOptions options, Runtime& runtime);
   ~Batch();
 
@@ -114,8 +114,12 @@ class Batch {
   FileUses FilesRead();
   // Refuses what would write over a file that the batch reads, or that another part of it writes.
   void CheckFiles();
+  // Refuses outputs of inputs still to be read that could not be written.
+  void CheckFolders();
   JournalKey MakeKey(const graph::CheckedGraph& first) const;
   void OpenJournal(const JournalKey& key);
+  // A journal that this batch made and in which nothing was begun would refuse other arguments.
+  void RemoveUnusedJournal();
   void Work();
   void RunInput(const BatchInput& input);
   // Something else stands where the input would write anew: then it goes into quarantine.
@@ -147,6 +151,7 @@ class Batch {
   void FillReport();
 
   const BatchOptions options_;
+  const std::filesystem::path rows_folder_;
   Runtime& runtime_;
   BatchPlan plan_;
   const FoundInputs found_;

@@ -43,6 +43,77 @@ void PutInPlace(const fs::path& rows, const fs::path& place) {
 
 }  // namespace
 
+void Batch::LeaveOutWritten() {
+  std::set<std::string> candidates, written;  // by FileKey
+  for (const std::string& name : found_.in_folders) {
+    candidates.insert(FileKey(name));
+  }
+  for (const BatchInput& input : journal_->Inputs()) {
+    const std::optional<JournalEntry> entry = journal_->Find(input);
+    for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
+      const std::string key = FileKey(RowsOf(*entry, output));
+      if (candidates.count(key) != 0 && IsAsWritten(*entry, output)) {
+        written.insert(key);
+      }
+    }
+  }
+  std::erase_if(inputs_, [&](const BatchInput& input) {
+    return found_.in_folders.count(input.name) != 0 && written.count(FileKey(input.name)) != 0 &&
+           !journal_->Find(input);
+  });
+  if (inputs_.empty()) {
+    throw ArgumentError("no inputs but what this batch wrote");
+  }
+}
+
+FileUses Batch::FilesRead() {
+  FileUses uses;
+  uses.Add(options_.pipeline_name, "the pipeline");
+  if (!options_.list.empty()) {
+    uses.Add(options_.list, "the list of inputs");
+  }
+  AddModelFiles(runtime_.default_files(), &uses);
+  plan_.AddReads(inputs_, &uses);
+  return uses;
+}
+
+void Batch::CheckFiles() {
+  FileUses uses = FilesRead();
+  const auto write = [&](const fs::path& file, const std::string& flag, const std::string& use) {
+    uses.RefuseUsed(file, flag);
+    if (FileKey(file) == FileKey(rows_folder_)) {
+      throw ArgumentError(flag + " " + file.string() + " is the folder of rows beside the journal");
+    }
+    uses.Add(file, use);
+  };
+  write(options_.journal, "--journal", "the journal");
+  for (const char* suffix : {"-wal", "-shm"}) {
+    write(fs::path(options_.journal) += suffix, "--journal's", "a part of the journal");
+  }
+  if (!options_.merge.empty() && options_.merge != "-") {
+    write(options_.merge, "--merge", "the merged file");
+  }
+  if (!options_.failed_list.empty()) {
+    write(options_.failed_list, "--failed", "the list of inputs that failed");
+  }
+  plan_.CheckOutputs(inputs_, uses);
+}
+
+void Batch::CheckFolders() {
+  for (const BatchInput& input : inputs_) {
+    const std::optional<JournalEntry> entry = journal_ == nullptr ? std::nullopt : journal_->Find(input);
+    const bool is_through = entry && entry->state != JournalState::kStarted;
+    for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
+      if (output.file.empty() || output.is_merged_only || (is_through && fs::exists(output.file))) {
+        continue;
+      }
+      if (const std::string reason = WhyUnwritable(output.file); !reason.empty()) {
+        throw ArgumentError("the input " + input.name + " would write " + output.file.string() + ": " + reason);
+      }
+    }
+  }
+}
+
 bool Batch::KeepsOthers(const BatchInput& input, const JournalEntry& entry) {
   for (const PlannedOutput& output : plan_.FilesOf(input).outputs) {
     if (output.file.empty() || IsAsWritten(entry, output)) {

@@ -80,8 +80,9 @@ std::vector<PlannedOutput> BatchPlan::Outputs(const graph::CheckedGraph& graph) 
   std::vector<PlannedOutput> outputs;
   for (const graph::CheckedNode& node : graph.nodes) {
     if (node.contract.output == graph::OutputKind::kAppended && node.params.Has("path")) {
+      std::error_code ignored;
       const auto path = node.params.Get<std::string>("path");
-      outputs.push_back({node.name, ReplacedFile(path).value_or(""),
+      outputs.push_back({node.name, ReplacedFile(path).value_or(fs::is_directory(path, ignored) ? path : ""),
                          !rows_folder_.empty() && fs::path(path).parent_path() == rows_folder_});
     }
   }

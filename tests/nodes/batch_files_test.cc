@@ -253,5 +253,68 @@ TEST_F(BatchTest, AnInputThatIsNotThereFailsAndTheOthersGoOn) {
   EXPECT_EQ(Output("gone.txt"), gone + "/0\n" + gone + "/1\n" + gone + "/2\n");
 }
 
+TEST_F(BatchTest, OutputsThatCannotBeWrittenAreRefusedBeforeAnythingStarts) {
+  const std::string out = std::filesystem::canonical(folder_.path()).string() + "/out";
+  const std::string before = "the input a would write " + out;
+  options_.arguments.values["output"] = {out + "/missing/${input.stem}.txt"};
+  EXPECT_EQ(Refusal({"a"}), before + "/missing/a.txt: there is no folder " + out + "/missing");
+  folder_.Write("out/file", "words");
+  options_.arguments.values["output"] = {out + "/file/${input.stem}.txt"};
+  EXPECT_EQ(Refusal({"a"}), before + "/file/a.txt: " + out + "/file is not a folder");
+  options_.arguments.values["output"] = {out};
+  EXPECT_EQ(Refusal({"a"}), before + ": a directory, not a file");
+  EXPECT_FALSE(std::filesystem::exists(options_.journal));
+  SetOutput("${input.stem}.txt");
+  EXPECT_EQ(Run({"a"}).num_done, 1U) << "nothing is in its way";
+}
+
+TEST_F(BatchTest, OutputsOfOthersAreRefusedBeforeAnythingStarts) {
+  const std::string file = folder_.Write("out/a.txt", "words").string();
+  for (const auto& path : {folder_.path(), folder_.path() / "out"}) {
+    std::filesystem::permissions(path, std::filesystem::perms::all);
+  }
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  const OtherUser other;
+  EXPECT_EQ(Refusal({"a"}), "the input a would write " + file + ": " + file + " cannot be written: Permission denied");
+}
+
+TEST_F(BatchTest, WhatIsDoneNeedNotBeWritable) {
+  EXPECT_EQ(Run({"a"}).num_done, 1U);
+  for (const auto& path : {folder_.path(), folder_.path() / "out", options_.journal}) {
+    std::filesystem::permissions(path, std::filesystem::perms::all);
+  }
+  std::filesystem::permissions(folder_.path() / "out/a.txt", std::filesystem::perms(0444));
+  options_.resume = true;
+  const OtherUser other;
+  EXPECT_EQ(Run({"a"}).num_done_before, 1U);
+}
+
+TEST_F(BatchTest, RefusesTheFolderOfRowsAsTheMergedFile) {
+  options_.arguments.values.clear();
+  options_.merge = Folder() + "/journal.rows";
+  EXPECT_EQ(Refusal({"a"}), "--merge " + Folder() + "/journal.rows is the folder of rows beside the journal");
+  EXPECT_FALSE(std::filesystem::exists(options_.journal));
+  std::filesystem::create_directories(options_.merge);
+  EXPECT_EQ(Refusal({"a"}), "--merge " + Folder() + "/journal.rows is the folder of rows beside the journal");
+}
+
+TEST_F(BatchTest, WhereNothingWasBegunThereIsNoJournal) {
+  options_.merge = folder_.path() / "all.txt";
+  options_.arguments.values["output"] = {"-"};
+  options_.inputs = {"a"};
+  {
+    Batch batch(options_, runtime_);
+    batch.Stop();
+    EXPECT_EQ(batch.Run().num_left, 1U);
+  }
+  EXPECT_FALSE(std::filesystem::exists(options_.journal));
+  EXPECT_FALSE(std::filesystem::exists(Folder() + "/journal.rows"));
+  options_.pipeline_text +=
+      "  look: { type: image.file, path: \"${input}\" }\n"
+      "  see: { type: encode.vision, in: look.image, model: /no/such/model }\n";
+  EXPECT_THAT(Refusal({"a"}), HasSubstr("/no/such/model"));
+  EXPECT_FALSE(std::filesystem::exists(options_.journal));
+}
+
 }  // namespace
 }  // namespace percept::nodes
