@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -37,20 +38,24 @@ struct Flags {
   RuntimeFlags runtime;
 };
 
-// One name a line; empty lines are passed over.
+// One name a line, which may end as on Windows; empty lines are passed over.
 void AddList(const std::string& list, std::vector<std::string>* inputs) {
   std::ifstream file;
+  errno = 0;
   if (list != "-") {
     file.open(list);
-    if (!file) {
-      throw ArgumentError("--list " + list + ": cannot be read");
-    }
   }
   std::istream& lines = list == "-" ? std::cin : file;
   for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) {
+      line.pop_back();
+    }
     if (!line.empty()) {
       inputs->push_back(line);
     }
+  }
+  if (!lines.eof() || (list == "-" && std::ferror(stdin) != 0)) {
+    throw ArgumentError("--list " + list + ": cannot be read: " + std::generic_category().message(errno));
   }
 }
 
@@ -175,10 +180,10 @@ void PrintJson(const nodes::BatchReport& report) {
 void WriteFailed(const std::string& path, const nodes::BatchReport& report) {
   std::string names;
   for (const nodes::FailedInput& failed : report.failed) {
-    if (failed.name.find('\n') == std::string::npos) {
+    if (failed.name.find('\n') == std::string::npos && !failed.name.ends_with('\r')) {
       names += failed.name + "\n";
     } else {
-      spdlog::warn("--failed {}: leaves out a name that takes more than one line: {}", path, failed.name);
+      spdlog::warn("--failed {}: leaves out a name with a line end in it: {}", path, failed.name);
     }
   }
   std::ofstream file(path, std::ios::binary);

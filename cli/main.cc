@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -82,6 +84,33 @@ std::string WhatIsWrong(const CLI::ParseError& error) {
   return text.starts_with(kTheirs) ? "a verb is" + text.substr(kTheirs.size()) : text;
 }
 
+// What to say where an argument looks like an option and is none of the verb's.
+std::optional<std::string> UnknownOption(const CLI::App& app) {
+  const CLI::App* verb = &app;
+  while (!verb->get_subcommands().empty()) {
+    verb = verb->get_subcommands().front();
+  }
+  for (const std::string& word : app.remaining(/*recurse=*/true)) {
+    if (word.size() < 2 || word[0] != '-') {
+      continue;
+    }
+    std::error_code ignored;
+    const bool has_dot = word.find('.') != std::string::npos && word.find('=') == std::string::npos;
+    if (has_dot || std::filesystem::exists(word, ignored)) {
+      return std::string("no option '").append(word).append("'; a file of that name is given as ./").append(word);
+    }
+    std::vector<std::string> valid;
+    for (const CLI::Option* option : verb->get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        valid.push_back("--" + name);
+      }
+    }
+    const std::string name = word.substr(0, word.find('='));
+    return "no option '" + name + "'" + graph::NearestNames(name, valid);
+  }
+  return std::nullopt;
+}
+
 int ParseAndRun(int argc, char** argv) {
   CLI::App app("Reads pictures with a Gemma 4 model, as pipelines of nodes.", "percept");
   app.set_version_flag("--version", kVersion);
@@ -101,7 +130,7 @@ int ParseAndRun(int argc, char** argv) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    spdlog::error("{}; percept --help lists what there is", WhatIsWrong(error));
+    spdlog::error("{}; percept --help lists what there is", UnknownOption(app).value_or(WhatIsWrong(error)));
     return kWrongArguments;
   }
   return RunAction(action);

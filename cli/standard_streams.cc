@@ -11,9 +11,9 @@ namespace percept::cli {
 void OpenClosedStreams() {
   for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(stream, F_GETFD) < 0) {
-      // It gets the lowest free number, which is this one. Writing to a file open for reading fails with EBADF, as
-      // writing to the closed stream does.
-      [[maybe_unused]] const int opened = open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+      // It gets the lowest free number, which is this one. Reading a file open for writing fails with EBADF, and the
+      // other way round, as what is closed does. What is told on standard error is lost.
+      [[maybe_unused]] const int opened = open("/dev/null", stream == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
     }
   }
 }

@@ -121,14 +121,13 @@ FoundInputs Batch::FindInputs() const {
 }
 
 JournalKey Batch::MakeKey(const graph::CheckedGraph& first) const {
-  std::string facts = options_.pipeline_text;
+  std::string parameters;
   for (const auto& [name, texts] : options_.arguments.values) {
-    facts += '\0' + name;
+    parameters += '\0' + name;
     for (const std::string& text : texts) {
-      facts += '\0' + text;
+      parameters += '\0' + text;
     }
   }
-  facts += runtime_.options().mode == Mode::kExact ? "exact" : "fast";
   std::set<ModelFiles> models;
   for (const graph::CheckedNode& node : first.nodes) {
     if (RunsModel(node.contract)) {
@@ -141,7 +140,11 @@ JournalKey Batch::MakeKey(const graph::CheckedGraph& first) const {
     model_facts += files.mmproj.empty() ? "" : HashModel(files.mmproj);
     model_facts += files.drafter.empty() ? "" : HashModel(files.drafter);
   }
-  return {options_.pipeline_name, HashText(facts), model_facts.empty() ? "" : HashText(model_facts)};
+  return {options_.pipeline_name,
+          {{"other contents", HashText(options_.pipeline_text)},
+           {"other parameters", HashText(parameters)},
+           {"another mode", runtime_.options().mode == Mode::kExact ? "exact" : "fast"}},
+          model_facts.empty() ? "" : HashText(model_facts)};
 }
 
 void Batch::OpenJournal(const JournalKey& key) {

@@ -26,7 +26,7 @@ namespace percept::nodes {
 struct BatchOptions {
   std::string pipeline_text;
   std::string pipeline_name;  // its file
-  // Of the pipeline's parameters but `input`. The texts may use ${input.stem}, ${input.dir} and ${input.page}.
+  // Of the pipeline's parameters but `input`. The texts may use ${input} and its stem, dir and page.
   graph::Arguments arguments;
   // Files; a folder stands for those in it and below, but what the batch itself reads or, as the journal tells, wrote
   // before; what else the pipeline takes.

@@ -23,14 +23,37 @@ constexpr const char* kWriteElsewhere =
     ": write to another folder or under another name, or, where an earlier run wrote it, go on with that run's journal "
     "by --resume";
 
+constexpr const char* kWholeInput = "${input}";
+constexpr const char* kInputPart = "input.path";  // the same where the parameter is a list: of one, here
+
+// `${input}` in a text, which may stand beside others, is the input's name. `$${` is none.
+std::string NamingInput(std::string text) {
+  const std::string part = std::string("${") + kInputPart + "}";
+  for (size_t at = text.find(kWholeInput); at != std::string::npos; at = text.find(kWholeInput, at + 1)) {
+    if (at == 0 || text[at - 1] != '$') {
+      text.replace(at, std::string_view(kWholeInput).size(), part);
+    }
+  }
+  return text;
+}
+
 // Texts given for a run stand for the pipeline's defaults, which may refer to other parameters.
 void MakeDefault(graph::ParamDecl* decl, const std::vector<std::string>& texts) {
   const graph::Position position{std::make_shared<const std::string>("--set " + decl->name), 0, 0};
   std::vector<graph::Value> items;
   for (const std::string& text : texts) {
-    items.push_back(graph::Value::Scalar(text, position));
+    items.push_back(graph::Value::Scalar(NamingInput(text), position));
   }
   decl->default_value = items.size() == 1 ? items.front() : graph::Value::List(std::move(items), position);
+}
+
+std::string HowToTellApart(const fs::path& one, const fs::path& other) {
+  if (one.stem() != other.stem()) {
+    return "name it after ${input.stem}";
+  }
+  return one.parent_path() != other.parent_path()
+             ? "they differ in ${input.dir}, name it after that too"
+             : "they differ in neither ${input.stem} nor ${input.dir}, name it after ${input}, as in '${input}.txt'";
 }
 
 }  // namespace
@@ -53,6 +76,7 @@ BatchPlan::BatchPlan(graph::PipelineDefinition pipeline, graph::Arguments argume
 graph::CheckedGraph BatchPlan::Graph(const BatchInput& input) const {
   graph::Arguments arguments = arguments_;
   arguments.values[kInput] = {input.name};
+  arguments.parts[kInputPart] = input.name;
   arguments.parts["input.page"] = std::to_string(input.page);
   graph::CheckedGraph graph = graph::Check(graph::Bind(pipeline_, arguments), registry_);
   for (graph::CheckedNode& node : graph.nodes) {
@@ -153,6 +177,7 @@ void BatchPlan::AddReads(const std::vector<BatchInput>& inputs, FileUses* uses) 
 void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUses& uses) {
   struct Writer {
     std::string input, node;
+    fs::path file;
   };
   std::map<std::string, Writer> writers;  // by FileKey
   for (const BatchInput& input : inputs) {
@@ -163,7 +188,7 @@ void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUs
       }
       written_.insert(output.file);
       const std::string key = FileKey(output.file);
-      const auto [found, is_first] = writers.emplace(key, Writer{input.name, output.node});
+      const auto [found, is_first] = writers.emplace(key, Writer{input.name, output.node, output.file});
       if (is_first || key.empty()) {
         continue;
       }
@@ -172,8 +197,12 @@ void BatchPlan::CheckOutputs(const std::vector<BatchInput>& inputs, const FileUs
         throw ArgumentError("for the input " + input.name + ", '" + output.node + "' would write " +
                             output.file.string() + ", which is what '" + writer.node + "' writes");
       }
+      if (writer.file != output.file) {
+        throw ArgumentError("the inputs " + writer.input + " and " + input.name + " would both write one file, whose " +
+                            "names are " + writer.file.string() + " and " + output.file.string());
+      }
       throw ArgumentError("the inputs " + writer.input + " and " + input.name + " would both write " +
-                          output.file.string() + ": name it after ${input.stem} or ${input.dir}");
+                          output.file.string() + ": " + HowToTellApart(writer.input, input.name));
     }
   }
 }

@@ -31,8 +31,9 @@ struct PlannedFiles {
 // The graphs of a batch: one pipeline, with each input in turn as its `input`.
 class BatchPlan {
  public:
-  // The texts in `arguments` may use `${input.stem}`, `${input.dir}` and `${input.page}`, as the pipeline itself may.
-  // What sinks would write to standard output goes to files in `rows_folder`; where that is "", they are refused.
+  // The texts in `arguments` may use `${input}`, also where that is a list, `${input.stem}`, `${input.dir}` and
+  // `${input.page}`. What sinks would write to standard output goes to files in `rows_folder`; where that is "", they
+  // are refused.
   BatchPlan(graph::PipelineDefinition pipeline, graph::Arguments arguments, const graph::Registry& registry,
             std::filesystem::path rows_folder);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nodes/batch/journal.h"
 
-#include <array>
 #include <type_traits>
 #include <utility>
 
@@ -11,7 +10,7 @@ namespace percept::nodes {
 namespace {
 
 constexpr int64_t kApplicationId = 0x50435054;  // "PCPT"
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 
 constexpr const char* kTables = R"sql(
   CREATE TABLE about (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -63,8 +62,9 @@ void Journal::MakeTables(const JournalKey& key) {
   database_.Run(kTables);
   database_.Run("PRAGMA application_id = " + std::to_string(kApplicationId));
   database_.Run("PRAGMA user_version = " + std::to_string(kSchemaVersion));
-  const std::array<std::pair<const char*, std::string>, 3> rows = {
-      {{"pipeline", key.pipeline_name}, {"pipeline_hash", key.pipeline_hash}, {"model_hash", key.model_hash}}};
+  std::map<std::string, std::string> rows = key.parts;
+  rows["pipeline"] = key.pipeline_name;
+  rows["model_hash"] = key.model_hash;
   for (const auto& [name, value] : rows) {
     database_.Prepare("INSERT INTO about VALUES (?, ?)").Bind(1, name).Bind(2, value).Step();
   }
@@ -79,8 +79,14 @@ void Journal::CheckKey(const JournalKey& key) {
   }
   const std::string start = file_.string() + ": is the journal of ";
   const std::string advice = "; name another with --journal, or remove it to start anew";
-  if (about["pipeline_hash"] != key.pipeline_hash) {
-    throw ArgumentError(start + about["pipeline"] + " with other contents, parameters or mode" + advice);
+  std::string others;
+  for (const auto& [name, value] : key.parts) {
+    if (about[name] != value) {
+      others += (others.empty() ? " with " : " and ") + name;
+    }
+  }
+  if (!others.empty()) {
+    throw ArgumentError(start + about["pipeline"] + others + advice);
   }
   if (about["model_hash"] != key.model_hash) {
     throw ArgumentError(start + about["pipeline"] + " with another model" + advice);

@@ -25,7 +25,8 @@ struct BatchInput {
 // What a journal is about: it serves no other pipeline, set of parameters or model.
 struct JournalKey {
   std::string pipeline_name;
-  std::string pipeline_hash;
+  // Of the pipeline's contents, the parameters, the mode and so on, each under the name that a message has for it.
+  std::map<std::string, std::string> parts;
   std::string model_hash;
 };
 

@@ -68,7 +68,7 @@ void PipeReader::Read(int file_descriptor, size_t limit_bytes) {
       return;
     }
     if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      error_ = "cannot be read: " + std::generic_category().message(errno);
+      error_ = errno == EBADF ? "is closed" : "cannot be read: " + std::generic_category().message(errno);
       return;
     }
     if (bytes_.size() > limit_bytes) {

@@ -98,8 +98,7 @@ TEST_F(BatchProgramTest, LeavesANameOfTwoLinesOutOfTheListOfFailures) {
   const std::string names = (folder_.path() / "failed").string();
   const Outcome outcome = RunProgram(Command("run", {"--failed", names}));
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err,
-              HasSubstr("percept: --failed " + names + ": leaves out a name that takes more than one line: "));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: --failed " + names + ": leaves out a name with a line end in it: "));
   EXPECT_THAT(outcome.err, HasSubstr("/d\\n.jpg: truncated: "));
   EXPECT_EQ(ReadText(names), "");
 }
@@ -135,7 +134,7 @@ TEST_F(BatchProgramTest, ReportsWhatIsDoneAndWhatFailed) {
   folder_.Write("p.yaml", std::string(kPipeline) + "# other bytes\n");
   outcome = RunProgram(Command("run", {"--resume"}));
   EXPECT_EQ(outcome.exit_code, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("p.yaml with other contents, parameters or mode; name another with --journal"));
+  EXPECT_THAT(outcome.err, HasSubstr("p.yaml with other contents; name another with --journal"));
 }
 
 TEST_F(BatchProgramTest, TellsOfOlderOutputsThatItDidNotReplace) {
@@ -177,6 +176,30 @@ TEST_F(BatchProgramTest, RefusesFilesThatItCouldNotWriteAtTheEnd) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(outcome.err, "percept: --merge " + in + ": a directory, not a file\n");
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "run" / "journal"));
+}
+
+TEST_F(BatchProgramTest, ReadsListsWithAnyLineEnds) {
+  const std::string in = (folder_.path() / "in").string();
+  const std::string list = folder_.Write("list", in + "/a.png\r\n\r\n" + in + "/b.png").string();
+  const auto outcome_of = [&](const std::string& name, const std::vector<int>& closed = {}) {
+    Program program(Reading({"batch", (folder_.path() / "p.yaml").string(), "--list", name, "--set",
+                             "folder=" + folder_.path().string(), "--journal", (folder_.path() / "j").string()}),
+                    {}, closed);
+    program.CloseInput();
+    return program.Finish();
+  };
+  Outcome outcome = outcome_of(in);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "percept: --list " + in + ": cannot be read: Is a directory\n");
+  outcome = outcome_of(in + "/nope");
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err, "percept: --list " + in + "/nope: cannot be read: No such file or directory\n");
+  outcome = outcome_of("-", {STDIN_FILENO});
+  EXPECT_EQ(outcome.err, "percept: --list -: cannot be read: Bad file descriptor\n");
+  EXPECT_EQ(outcome_of("-").err, "percept: no inputs\n");
+  outcome = outcome_of(list);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("2 inputs: 2 done"));
 }
 
 TEST_F(BatchProgramTest, TellsWhyTheListOfFailuresIsNotWrittenBesideTheReport) {

@@ -212,10 +212,20 @@ TEST(Ocr, StopsWhereStandardOutputIsClosed) {
   EXPECT_THAT(outcome.err, HasSubstr("percept: standard output was closed before all was written\n"));
 }
 
-TEST(Ocr, TakesAClosedStandardInputForAnEmptyOne) {
+TEST(Ocr, TellsAClosedStandardInputFromAnEmptyOne) {
   const Outcome outcome = Program(Reading({"ocr", "-"}), {}, {STDIN_FILENO}).Finish();
-  EXPECT_THAT(outcome.err, HasSubstr("percept: standard input: empty\n"));
+  EXPECT_THAT(outcome.err, HasSubstr("percept: standard input: is closed\n"));
   EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(Ocr({"-"}).err, HasSubstr("percept: standard input: empty\n"));
+}
+
+TEST(Ocr, NamesOptionsThatItDoesNotHave) {
+  Outcome outcome = Ocr({"-x.png"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_EQ(outcome.err,
+            "percept: no option '-x.png'; a file of that name is given as ./-x.png; percept --help lists what there "
+            "is\n");
+  EXPECT_THAT(Ocr({Media("plain.png"), "--promt=a"}).err, HasSubstr("percept: no option '--promt'; nearest: --prompt"));
 }
 
 TEST(Ocr, StopsWhereItWasStartedWithoutStandardOutput) {

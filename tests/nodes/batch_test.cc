@@ -142,8 +142,17 @@ TEST_F(BatchTest, MergesOneSinkOfSeveral) {
 }
 
 TEST_F(BatchTest, RefusesOutputsThatAreInEachOthersWay) {
-  EXPECT_EQ(Refusal({"x/a", "y/a"}), "the inputs x/a and y/a would both write " + Folder() +
-                                         "/out/a.txt: name it after ${input.stem} or ${input.dir}");
+  const std::string out = std::filesystem::canonical(folder_.path()).string() + "/out/";
+  const auto both = [&](const std::string& one, const std::string& other, const std::string& file) {
+    return "the inputs " + one + " and " + other + " would both write " + out + file + ": ";
+  };
+  EXPECT_EQ(Refusal({"x/a", "y/a"}),
+            both("x/a", "y/a", "a.txt") + "they differ in ${input.dir}, name it after that too");
+  EXPECT_EQ(Refusal({"x/a.png", "x/a.jpg"}), both("x/a.png", "x/a.jpg", "a.txt") +
+                                                 "they differ in neither ${input.stem} nor ${input.dir}, name it after "
+                                                 "${input}, as in '${input}.txt'");
+  SetOutput("all.txt");
+  EXPECT_EQ(Refusal({"x/a", "y/b"}), both("x/a", "y/b", "all.txt") + "name it after ${input.stem}");
   const std::string input = folder_.Write("a.txt", "words").string();
   options_.arguments.values["output"] = {"${input.dir}/a.txt"};
   EXPECT_EQ(Refusal({input}), WouldWriteInput(input, input, input));
@@ -204,7 +213,19 @@ TEST_F(BatchTest, TwoNamesOfOneFileAreNotTwoOutputs) {
   SetOutput("${input.stem}");
   folder_.Write("out/a", "old");
   std::filesystem::create_hard_link(folder_.path() / "out/a", folder_.path() / "out/b");
-  EXPECT_THAT(Refusal({"a", "b"}), HasSubstr("the inputs a and b would both write "));
+  EXPECT_THAT(Refusal({"a", "b"}), HasSubstr("the inputs a and b would both write one file, whose names are " +
+                                             Folder() + "/out/a and " + Folder() + "/out/b"));
+}
+
+TEST_F(BatchTest, NamesOutputsAfterWholeInputs) {
+  options_.pipeline_text.replace(options_.pipeline_text.find("string"), 6, "\"path[]\"");
+  options_.pipeline_text.replace(options_.pipeline_text.find("input: \"${input}\""), 17, "input: \"${input.dir}\"");
+  const std::string a = folder_.Write("a.png", "words").string(), b = folder_.Write("a.jpg${input}", "words").string();
+  options_.arguments.values["output"] = {"${input}.$${input}txt"};
+  EXPECT_EQ(Run({a, b}).num_done, 2U);
+  const std::string rows = Folder() + "/0\n" + Folder() + "/1\n" + Folder() + "/2\n";
+  EXPECT_EQ(ReadText(a + ".${input}txt"), rows);
+  EXPECT_EQ(ReadText(b + ".${input}txt"), rows);
 }
 
 TEST_F(BatchTest, NamesOutputsAfterPages) {

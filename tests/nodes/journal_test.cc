@@ -20,7 +20,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
-const JournalKey kKey{"ocr.yaml", "pipeline", "model"};
+const JournalKey kKey{
+    "ocr.yaml", {{"other contents", "words"}, {"other parameters", "a"}, {"another mode", "fast"}}, "model"};
 
 class JournalTest : public testing::Test {
  protected:
@@ -100,11 +101,17 @@ TEST_F(JournalTest, AnInputEndsDoneOrInQuarantine) {
 
 TEST_F(JournalTest, ServesOnePipelineAndModel) {
   { Journal journal(file_, kKey); }
-  EXPECT_EQ(Refusal({"x.yaml", "other", "model"}),
-            file_.string() +
-                ": is the journal of ocr.yaml with other contents, parameters or "
-                "mode; name another with --journal, or remove it to start anew");
-  EXPECT_THAT(Refusal({"ocr.yaml", "pipeline", "other"}), HasSubstr("is the journal of ocr.yaml with another model"));
+  const std::string start = file_.string() + ": is the journal of ocr.yaml with ";
+  const std::string advice = "; name another with --journal, or remove it to start anew";
+  for (const std::string other : {"other contents", "other parameters", "another mode"}) {
+    JournalKey key = kKey;
+    key.pipeline_name = "x.yaml";
+    key.parts[other] = "changed";
+    EXPECT_EQ(Refusal(key), start + other + advice);
+  }
+  EXPECT_EQ(Refusal({"ocr.yaml", {{"other contents", "more"}, {"other parameters", "b"}}, "model"}),
+            start + "other contents and other parameters" + advice);
+  EXPECT_EQ(Refusal({"ocr.yaml", kKey.parts, "other"}), start + "another model" + advice);
   EXPECT_EQ(Refusal(), "");
 }
 
