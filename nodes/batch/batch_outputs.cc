@@ -55,6 +55,9 @@ void Batch::LeaveOutWritten() {
       if (candidates.count(key) != 0 && IsAsWritten(*entry, output)) {
         written.insert(key);
       }
+      if (RowsOf(*entry, output) != output.file) {
+        written.insert(FileKey(output.file));  // the older one that is kept
+      }
     }
   }
   std::erase_if(inputs_, [&](const BatchInput& input) {
@@ -146,7 +149,8 @@ fs::path Batch::FreeNameBeside(const fs::path& file) const {
   fs::path name = PartialFile(file);
   std::error_code ignored;
   for (int i = 2; fs::exists(fs::symlink_status(name, ignored)) || plan_.Writes(name); ++i) {
-    name = PartialFile(file) += "." + std::to_string(i);
+    name = PartialFile(file) += ".";
+    name += std::to_string(i);
   }
   return name;
 }

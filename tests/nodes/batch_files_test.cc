@@ -169,6 +169,7 @@ TEST_F(BatchTest, AnInputWhoseHalfOutputIsGoneIsStartedOver) {
   const std::filesystem::path output = folder_.path() / "out" / "a.txt";
   for (const bool is_removed : {false, true}) {
     options_.resume = false;
+    std::filesystem::remove(output);
     Interrupt();
     ASSERT_GT(std::filesystem::file_size(output), 0U);
     std::filesystem::resize_file(output, 0);
@@ -193,6 +194,7 @@ TEST_F(BatchTest, WhatStandsInAnOutputsPlaceIsKept) {
            ": is not what this batch wrote there, and is kept: move it away, and go on with --retry-failed\n";
   };
   for (const std::string mine : {"x", "my own notes, longer than what was committed"}) {
+    std::filesystem::remove(output);
     Interrupt();
     options_.resume = true;
     std::filesystem::remove(output);

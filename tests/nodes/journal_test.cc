@@ -131,7 +131,7 @@ TEST_F(JournalTest, TellsWhatIsNoJournal) {
   { Journal journal(file_, kKey); }
   Database(file_).Run("PRAGMA user_version = 9");
   EXPECT_EQ(Refusal(),
-            file_.string() + ": written by another version of this program (journal version 9, this one writes 2)");
+            file_.string() + ": written by another version of this program (journal version 9, this one writes 3)");
 }
 
 TEST_F(JournalTest, TellsWhatIsDamaged) {
