@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kernels/core/error.h"
+#include "nodes/batch/idle_models.h"
 #include "nodes/batch/written_files.h"
 
 namespace percept::nodes {
@@ -86,8 +87,7 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
   if (journal_ == nullptr) {
     OpenJournal(key);
   }
-  const Journal::Counts counts = journal_->counts();
-  if (options_.retry_failed || static_cast<size_t>(counts.done + counts.failed) < inputs_.size()) {
+  if (AnyToRead()) {
     try {
       // Opens the model, if nothing else: what is wrong with it is no fault of the first input.
       const graph::Graph trial(first, runtime_.executor(), runtime_.services());
@@ -99,6 +99,15 @@ Batch::Batch(BatchOptions options, Runtime& runtime)
 }
 
 Batch::~Batch() = default;
+
+bool Batch::AnyToRead() const {
+  return std::any_of(inputs_.begin(), inputs_.end(), [&](const BatchInput& input) {
+    const std::optional<JournalEntry> entry = journal_->Find(input);
+    const bool is_left = !entry || entry->state == JournalState::kStarted ||
+                         (entry->state == JournalState::kFailed && options_.retry_failed);
+    return is_left && (!plan_.inputs_are_files() || WhyUnreadable(input.name).empty());
+  });
+}
 
 FoundInputs Batch::FindInputs() const {
   FileUses own;
@@ -256,6 +265,9 @@ void Batch::RunInput(const BatchInput& input) {
   if (begin != Begin::kNot && (!entry || !KeepsOthers(input, *entry))) {
     graph::CheckedGraph checked = plan_.Graph(input);
     const auto kept = WriteInPlaces(entry, &checked);
+    if (!unreadable.empty()) {
+      IdleModels(input, unreadable, &checked);
+    }
     if (entry && !entry->mark.Matches(now)) {
       Note(&report_.changed, input);
     }

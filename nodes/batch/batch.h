@@ -118,6 +118,8 @@ class Batch {
   void CheckFolders();
   JournalKey MakeKey(const graph::CheckedGraph& first) const;
   void OpenJournal(const JournalKey& key);
+  // Some input is left that can be read.
+  bool AnyToRead() const;
   // A journal that this batch made and in which nothing was begun would refuse other arguments.
   void RemoveUnusedJournal();
   void Work();

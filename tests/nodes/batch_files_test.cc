@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -316,6 +317,35 @@ TEST_F(BatchTest, WhereNothingWasBegunThereIsNoJournal) {
       "  see: { type: encode.vision, in: look.image, model: /no/such/model }\n";
   EXPECT_THAT(Refusal({"a"}), HasSubstr("/no/such/model"));
   EXPECT_FALSE(std::filesystem::exists(options_.journal));
+}
+
+constexpr const char* kLooking = R"(percept: 1
+params:
+  input: { type: path, required: true }
+  output: { type: path, required: true }
+nodes:
+  read: { type: image.file, path: [ "${input}", "${input}" ] }
+  see: { type: encode.vision, in: read.image, model: /no/such/model }
+  say: { type: decode.gemma4, in: see.tokens, prompt: "Read.", model: /no/such/model }
+  out: { type: sink.jsonl, in: say.record, path: "${output}" }
+)";
+
+TEST_F(BatchTest, WhatCannotBeReadFailsWithoutItsModel) {
+  options_.pipeline_text = kLooking;
+  const std::string gone = Folder() + "/gone";
+  const std::string failure = gone + ": " + gone + ": no such file\n";
+  EXPECT_EQ(Failures(Run({gone})), failure + failure);
+  const std::string rows = Output("gone.txt");
+  EXPECT_THAT(rows, HasSubstr(R"("text":null,"error":{"kind":"bad_input","reason":"no such file","node":"read"}})"));
+  EXPECT_EQ(std::count(rows.begin(), rows.end(), '\n'), 2);
+  options_.resume = true;
+  EXPECT_THAT(Refusal({gone, folder_.Write("there", "words").string()}), HasSubstr("/no/such/model"));
+}
+
+TEST_F(BatchTest, WhereSomethingElseIsReadItIsReadWithTheModel) {
+  options_.pipeline_text = kLooking;
+  options_.pipeline_text.replace(options_.pipeline_text.find("[ \"${input}\", "), 14, "[ cover.png, ");
+  EXPECT_THAT(Run({Folder() + "/gone"}).stop_reason, HasSubstr("/no/such/model"));
 }
 
 }  // namespace
