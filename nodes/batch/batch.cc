@@ -249,8 +249,8 @@ void Batch::RunInput(const BatchInput& input) {
   const std::string unreadable = MarkInput(input, plan_.inputs_are_files(), options_.verify_whole, &now);
   std::optional<JournalEntry> entry = journal_->Find(input);
   const bool is_done = entry && entry->state == JournalState::kDone;
-  if (is_done) {
-    Settle(input);  // where a run was killed before it could
+  if (entry && entry->state != JournalState::kStarted) {
+    Settle(input, /*is_new=*/false);  // where a run was killed before it could
     entry = journal_->Find(input);
   }
   // What is done and can be read no more stays done: read anew, its output would be lost.
@@ -292,7 +292,7 @@ void Batch::RunInput(const BatchInput& input) {
     if (!unreadable.empty()) {
       FailUnreadable(input, unreadable);
     }
-    Settle(input);
+    Settle(input, /*is_new=*/true);
   }
   CountThrough(input);
 }

@@ -132,8 +132,9 @@ class Batch {
   // Has the graph write there. Returns the claims of the files that are kept until then.
   std::vector<std::unique_ptr<OutputClaim>> WriteInPlaces(const std::optional<JournalEntry>& entry,
                                                           graph::CheckedGraph* checked) const;
-  // What an input that is done has written beside an older file takes its place; of one that failed it stays there.
-  void Settle(const BatchInput& input);
+  // What an input that is done has written beside an older file takes its place; of one that failed it stays there,
+  // unless it is empty, and where that `is_new` it is noted.
+  void Settle(const BatchInput& input, bool is_new);
   // Notes what has become of the outputs of an input that is done; whether it must be read anew for one that is gone.
   bool HasLostOutput(const BatchInput& input, const JournalEntry& entry, bool may_redo);
   // Before an input that was begun goes on, or begins anew: notes what its outputs have beyond the last commit.

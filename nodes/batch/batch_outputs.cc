@@ -156,7 +156,7 @@ fs::path Batch::FreeNameBeside(const fs::path& file) const {
 }
 
 fs::path Batch::PlaceOf(const PlannedOutput& output, const std::optional<JournalEntry>& entry) const {
-  const fs::path rows = entry ? RowsOf(*entry, output) : output.file;
+  fs::path rows = entry ? RowsOf(*entry, output) : output.file;
   if (rows != output.file) {
     return rows;
   }
@@ -181,7 +181,7 @@ std::vector<std::unique_ptr<OutputClaim>> Batch::WriteInPlaces(const std::option
   return kept;
 }
 
-void Batch::Settle(const BatchInput& input) {
+void Batch::Settle(const BatchInput& input, bool is_new) {
   const std::optional<JournalEntry> entry = journal_->Find(input);
   if (!entry || entry->state == JournalState::kStarted) {
     return;
@@ -203,7 +203,9 @@ void Batch::Settle(const BatchInput& input) {
     } else if (fs::file_size(rows, ignored) == 0) {
       fs::remove(rows, ignored);
     }
-    NoteOutput(input, output.file, what);
+    if (is_new) {
+      NoteOutput(input, output.file, what);
+    }
   }
 }
 

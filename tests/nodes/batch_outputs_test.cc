@@ -76,6 +76,11 @@ nodes:
   EXPECT_THAT(Notes(report), ElementsAre(gone + ": " + Folder() + "/out/gone.txt: not replaced"));
   EXPECT_THAT(Names(), ElementsAre("gone.txt"));
   EXPECT_EQ(Output("gone.txt"), "older\n");
+  // As a run leaves it that is killed before it is done with that.
+  folder_.Write("out/gone.txt.partial", "");
+  options_.resume = true;
+  EXPECT_THAT(Notes(Run({gone})), IsEmpty());
+  EXPECT_THAT(Names(), ElementsAre("gone.txt"));
 }
 
 TEST_F(BatchOutputsTest, AFailedInputThatIsDoneAtLastTakesThePlace) {
