@@ -12,6 +12,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/cli/program.h"
@@ -93,14 +94,18 @@ class BatchProgramTest : public testing::Test {
   const TempFolder folder_;
 };
 
-TEST_F(BatchProgramTest, LeavesANameOfTwoLinesOutOfTheListOfFailures) {
-  std::filesystem::rename(folder_.path() / "in" / "d.jpg", folder_.path() / "in" / "d\n.jpg");
+TEST_F(BatchProgramTest, LeavesNamesWithLineEndsOutOfTheListOfFailures) {
+  std::filesystem::path name = folder_.path() / "in" / "d.jpg";
   const std::string names = (folder_.path() / "failed").string();
-  const Outcome outcome = RunProgram(Command("run", {"--failed", names}));
-  EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.err, HasSubstr("percept: --failed " + names + ": leaves out a name with a line end in it: "));
-  EXPECT_THAT(outcome.err, HasSubstr("/d\\n.jpg: truncated: "));
-  EXPECT_EQ(ReadText(names), "");
+  for (const auto& [other, shown] : {std::pair("d\n.jpg", "/d\\n.jpg"), std::pair("d.jpg\r", "/d.jpg\\r")}) {
+    std::filesystem::rename(name, folder_.path() / "in" / other);
+    name = folder_.path() / "in" / other;
+    const Outcome outcome = RunProgram(Command("run of " + std::string(shown).substr(1), {"--failed", names}));
+    EXPECT_EQ(outcome.exit_code, 1);
+    EXPECT_THAT(outcome.err, HasSubstr("percept: --failed " + names + ": leaves out a name with a line end in it: "));
+    EXPECT_THAT(outcome.err, HasSubstr(shown + std::string(": truncated: ")));
+    EXPECT_EQ(ReadText(names), "");
+  }
 }
 
 TEST_F(BatchProgramTest, ReportsWhatIsDoneAndWhatFailed) {
