@@ -197,14 +197,17 @@ SequenceRequest MakeSequence(const Model& model, const GenerateRequest& request,
                              const MediaRows& sounds) {
   const std::vector<ChatMessage> messages = MessagesOf(request);
   PlacedMedia media(messages, pictures, sounds);
-  return {.prompt = model.BuildPrompt(messages, media.items,
-                                      {.enable_thinking = request.enable_thinking, .tools = request.tools}),
+  Prompt prompt =
+      model.BuildPrompt(messages, media.items, {.enable_thinking = request.enable_thinking, .tools = request.tools});
+  std::vector<int64_t> cut_rows = TurnCuts(prompt, model.special_tokens());
+  return {.prompt = std::move(prompt),
           .media = std::move(media.rows),
           .max_tokens = request.max_tokens,
           .sampling = request.sampling,
           .top_logprobs = request.top_logprobs,
           .max_repeats = request.max_repeats,
-          .urgency = request.urgency};
+          .urgency = request.urgency,
+          .cut_rows = std::move(cut_rows)};
 }
 
 void Tell(const OnText& on_text, const std::string& piece) {

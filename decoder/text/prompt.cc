@@ -172,6 +172,17 @@ Prompt BuildPrompt(const Tokenizer& tokenizer, const SpecialTokens& tokens, std:
   return prompt;
 }
 
+std::vector<int64_t> TurnCuts(const Prompt& prompt, const SpecialTokens& tokens) {
+  std::vector<int64_t> turns;
+  for (size_t row = 0; row < prompt.ids.size(); ++row) {
+    if (prompt.ids[row] == tokens.turn_open) turns.push_back(static_cast<int64_t>(row));
+  }
+  // The last one is the answer's.
+  if (turns.size() < 3) return {};
+  const int64_t first_end = turns[1], conversation_end = turns[turns.size() - 2];
+  return first_end == conversation_end ? std::vector{first_end} : std::vector{first_end, conversation_end};
+}
+
 std::vector<uint8_t> TokenTypes(const Prompt& prompt) {
   std::vector<uint8_t> types(prompt.ids.size(), 0);
   for (const SoftSpan& span : prompt.spans) {

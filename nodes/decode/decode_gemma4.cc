@@ -212,6 +212,7 @@ class DecodeGemma4 : public graph::Node {
     }
     messages.push_back({.content = std::move(content)});
     request.prompt = model_.BuildPrompt(messages, media, {.enable_thinking = options_.thinking});
+    request.cut_rows = TurnCuts(request.prompt, model_.special_tokens());
     if (options_.form != nullptr) {
       request.constraint = model_.Constrain(options_.form, request.prompt, options_.thinking);
     }

@@ -44,6 +44,14 @@ TEST_F(PromptTest, RowsStandBetweenTheirMarks) {
   EXPECT_THAT(TokenTypes(prompt), ElementsAre(0, 0, 0, 1, 1, 0, 0, 3, 3, 3, 0));
 }
 
+TEST_F(PromptTest, TurnsThatOthersMayBeginWithEndBeforeTheLastQuestion) {
+  const auto cuts = [&](const std::string& text) { return TurnCuts(Build(text, {}), tokens_); };
+  EXPECT_THAT(cuts("<bos><|turn>a<turn|><|turn>b"), ElementsAre());
+  EXPECT_THAT(cuts("<bos><|turn>aaa<turn|><|turn>a<turn|><|turn>b"), ElementsAre(6));
+  EXPECT_THAT(cuts("<bos><|turn>a<turn|><|turn>a<turn|><|turn>b<turn|><|turn>a<turn|><|turn>b"), ElementsAre(4, 10));
+  EXPECT_THAT(cuts("a"), ElementsAre());
+}
+
 TEST_F(PromptTest, FramesCarryTheirTimes) {
   const MediaItem video{MediaKind::kVideo, {{1, 0.0}, {2, 61.99}, {1, 6000}}};
   const Prompt prompt = Build("<bos><|video|>", {video});

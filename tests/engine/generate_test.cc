@@ -78,6 +78,22 @@ TEST_F(GenerateTest, AConversationSaysWhereThePicturesStand) {
   EXPECT_EQ(model_->Generate(request).text, model_->Generate(AskAboutSign()).text);
 }
 
+TEST_F(GenerateTest, AConversationThatGoesOnIsReadFromItsLastQuestion) {
+  const auto message = [](Role role, const std::string& text) { return ChatMessage{role, text, ""}; };
+  GenerateRequest request{.max_tokens = 2};
+  request.messages = {message(Role::kSystem, "You read signs aloud, letter by letter, and say nothing else at all."),
+                      message(Role::kUser, "What do you do?")};
+  EXPECT_EQ(model_->Generate(request).stats.num_reused_rows, 0);
+  request.messages.push_back(message(Role::kModel, "I read signs aloud."));
+  request.messages.push_back(message(Role::kUser, "Which ones?"));
+  const int64_t instructions = model_->Generate(request).stats.num_reused_rows;
+  EXPECT_GE(instructions, 32);
+  request.messages.back() = message(Role::kUser, "All of them?");
+  const SequenceStats stats = model_->Generate(request).stats;
+  EXPECT_GT(stats.num_reused_rows, instructions + 10);
+  EXPECT_LT(stats.num_reused_rows, stats.num_prompt_rows - 5);
+}
+
 TEST_F(GenerateTest, ThinkingAndToolsAreInThePrompt) {
   GenerateRequest request{.prompt = kPrompt, .max_tokens = 1};
   const auto num_rows = [&] { return model_->Generate(request).stats.num_prompt_rows; };
