@@ -56,7 +56,7 @@ std::vector<std::byte> ReadStandardInput() {
     bytes.resize(length + kPieceBytes);
     const ssize_t count = read(STDIN_FILENO, bytes.data() + length, kPieceBytes);
     if (count < 0 && errno != EINTR) {
-      throw InputError("cannot be read: " + std::generic_category().message(errno));
+      throw InputError(errno == EBADF ? "is closed" : "cannot be read: " + std::generic_category().message(errno));
     }
     bytes.resize(length + static_cast<size_t>(std::max<ssize_t>(count, 0)));
     if (bytes.size() > limit) {

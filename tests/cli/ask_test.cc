@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -48,6 +49,8 @@ TEST(Ask, TakesOnePictureOrClipFromStandardInput) {
   const Outcome cut = ask({"--image", "-"}, ReadText(Media("plain.png")).substr(0, 40));
   EXPECT_EQ(cut.exit_code, 1);
   EXPECT_THAT(cut.err, StartsWith("percept: -: "));
+  Program closed({"ask", kQuestion, "--image", "-"}, {}, {STDIN_FILENO});
+  EXPECT_EQ(closed.Finish().err, "percept: -: is closed\n");
   const Outcome twice = ask({"--image", "-", "--audio", "-"}, "");
   EXPECT_EQ(twice.exit_code, 2);
   EXPECT_EQ(twice.err, "percept: '-', standard input, is one picture or one clip: it is given more than once\n");
