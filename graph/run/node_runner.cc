@@ -298,6 +298,7 @@ void NodeRunner::PassErrorOn() {
 void NodeRunner::ReleaseSet() {
   if (set_.empty()) return;
   ++counts_.sets;
+  passed_ = set_.time().Next();
   if (!inputs_.front()->limits().releases_credits) set_.ReleaseCredits();
   set_.Clear();
 }
@@ -306,8 +307,8 @@ void NodeRunner::ForwardBounds() {
   if (!join_ || !is_open_ || is_finished_) return;
   const Time bound =
       std::min({pending_->Earliest(), context_.held_bound(), set_.empty() ? join_->Bound() : set_.time()});
-  // All inputs have ended: the outputs end when the node has said so.
-  if (bound != Time::Max()) outputs_.RaiseBounds(bound);
+  // All inputs have ended: the outputs end when the node has said so, for which they may need room.
+  outputs_.RaiseBounds(bound == Time::Max() ? passed_ : bound);
 }
 
 NodeRunner::Step NodeRunner::Finish() {

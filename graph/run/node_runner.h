@@ -166,6 +166,7 @@ class NodeRunner : public Task,
   std::shared_ptr<SourceCredits> credits_;  // sources only
   std::vector<Edge*> inputs_;
   OutputPorts outputs_;
+  Time passed_ = Time::Min();  // just past the last set that it is done with
   InputSet set_;
   InputSet no_set_;
   StateAccount state_account_;

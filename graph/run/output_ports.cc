@@ -45,6 +45,8 @@ inline void OutputPorts::PutOnBranch(const Port& port, Branch& branch, Packet&& 
   if (branch.staged.empty() && branch.edge->Push(packet, port.bound, level)) {
     if (observer_) Trace(port, *branch.edge, time, trace_id, level);
   } else {
+    // Nothing earlier than what is staged first will come: what lies on the edge need not wait for it.
+    if (branch.staged.empty()) branch.edge->RaiseBound(time);
     branch.staged.push_back(std::move(packet));
     ++num_staged_;
   }
@@ -89,7 +91,7 @@ void OutputPorts::Raise(Port& port, Time bound) {
   if (bound <= port.bound) return;
   port.bound = bound;
   for (Branch& branch : port.branches) {
-    // The bound must not overtake what is staged; FlushStaged makes up for it.
+    // The bound must not overtake what is staged first, where it is already; FlushStaged makes up for it.
     if (branch.staged.empty()) branch.edge->RaiseBound(bound);
   }
 }
@@ -126,7 +128,10 @@ bool OutputPorts::FlushAllStaged() {
         Packet& packet = branch.staged.front();
         const Time time = packet.timestamp();
         const uint64_t trace_id = packet.origin().trace_id;
-        if (!branch.edge->Push(packet, time, level)) break;
+        if (!branch.edge->Push(packet, time, level)) {
+          branch.edge->RaiseBound(time);
+          break;
+        }
         Trace(port, *branch.edge, time, trace_id, level);
         branch.staged.pop_front();
         --num_staged_;
