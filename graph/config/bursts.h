@@ -5,9 +5,9 @@
 
 namespace percept::graph {
 
-// Where streams are merged, as many packets of one time may come one after the other, and a join behind takes none of
-// them before all are there: makes room for them on the edges that the file leaves open, and warns of those that it
-// makes too small.
+// Where streams are merged, as many packets of one time may come one after the other, and any number from a node that
+// makes several of one; a join behind takes none of them before all are there. Makes room for them on the edges that
+// the file leaves open. Throws DefinitionError for a stated limit that is too small for them.
 void SizeBursts(CheckedGraph& graph);
 
 }  // namespace percept::graph

@@ -9,6 +9,7 @@
 #include "graph/config/fan_out.h"
 #include "graph/config/graph_keys.h"
 #include "graph/config/growth.h"
+#include "graph/config/host_bytes.h"
 #include "graph/config/pipeline_parts.h"
 #include "graph/config/topology.h"
 #include "graph/config/wiring.h"
@@ -63,10 +64,10 @@ CheckedGraph Checker::Run() {
   SetDepths(graph_);
   ResolveTypes(graph_);
   RequireMaxWaits(graph_);
-  SizeFanOuts(graph_);
+  const std::vector<HeldBack> held_back = SizeFanOuts(graph_);
   SizeBursts(graph_);
   SizeInFlight(graph_);
-  ShareHostBytes(graph_);
+  ShareHostBytes(graph_, held_back);
   for (const CheckedNode& node : graph_.nodes) {
     const NodeType& type = *registry_.Find(node.contract.type);
     if (type.check) CheckParams(type, node);
@@ -96,7 +97,10 @@ void Checker::ReadLimits() {
                                                {.name = "pixels", .type = ParamType::kInt, .min = 1}};
   const ParamValues keys = ReadKeys(pipeline_.limits, decls, "'limits'");
   graph_.limits.position = pipeline_.limits.position();
-  if (keys.Has("host_bytes")) graph_.limits.host_bytes = keys.Get<int64_t>("host_bytes");
+  if (keys.Has("host_bytes")) {
+    graph_.limits.host_bytes = keys.Get<int64_t>("host_bytes");
+    graph_.limits.position = keys.PositionOf("host_bytes");
+  }
   if (keys.Has("pixels")) graph_.limits.pixels = keys.Get<int64_t>("pixels");
 }
 

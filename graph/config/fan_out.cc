@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "graph/config/blocks.h"
 #include "graph/config/bounded_sum.h"
 #include "graph/config/topology.h"
 #include "graph/node/quantity.h"
@@ -15,6 +18,8 @@ namespace {
 
 // With a limit in media time the number of packets only guards against a flood.
 constexpr size_t kManyPackets = 1'000'000;
+// What an edge holds whose bytes are left out.
+constexpr size_t kBytesOfOpenEdge = EdgeLimits().bytes;
 
 // What is counted as kept back.
 enum class Counting {
@@ -26,6 +31,7 @@ enum class Counting {
 struct Held {
   int64_t items = 0;
   Duration time{};
+  Duration more_time{};              // perhaps: a nearest one may come at once
   int64_t per_packet = 1;            // items of the fork in one packet here
   std::optional<Duration> interval;  // between packets here
   size_t node = 0;                   // the last that keeps something back
@@ -40,19 +46,20 @@ struct Held {
     if (at.timing.is_selective) selector = node_idx;
     if (counting == Counting::kAll || !goes_on) Fill(at.timing);
     if (counting == Counting::kAll) Wait(at);
-    if (at.join.kind == JoinKind::kNearest) time = Plus(time, at.join.tolerance);
+    if (at.join.kind == JoinKind::kNearest) more_time = Plus(more_time, at.join.tolerance);
     if (at.timing.interval) interval = at.timing.interval;
-    if (items > before.items || time > before.time) node = node_idx;
+    if (items > before.items || time > before.time || more_time > before.more_time) node = node_idx;
   }
 
  private:
   void Fill(const Timing& timing) {
     is_open = is_open || (timing.holds_items > 1 && selector);
+    const int64_t num_waiting = timing.is_dated_last ? 1 : timing.holds_items;
     if (timing.holds_items > 1 && interval) {
+      time = Plus(time, Times(*interval, num_waiting));
       interval = Times(*interval, timing.holds_items);
-      time = Plus(time, *interval);
     } else if (timing.holds_items > 1) {
-      items = Plus(items, Times(timing.holds_items, per_packet));
+      items = Plus(items, Times(num_waiting, per_packet));
       per_packet = Times(per_packet, timing.holds_items);
     }
     // A window's results come at its start, the next one a hop later.
@@ -77,6 +84,7 @@ struct Held {
 Held Worst(const Held& a, const Held& b) {
   Held worst = std::pair(a.time, a.items) < std::pair(b.time, b.items) ? b : a;
   worst.items = std::max(a.items, b.items);
+  worst.more_time = std::max(a.more_time, b.more_time);
   worst.per_packet = std::max(a.per_packet, b.per_packet);
   worst.selector = a.selector ? a.selector : b.selector;
   worst.is_open = a.is_open || b.is_open;
@@ -92,6 +100,26 @@ bool Holds(const CheckedNode& node) {
 // What must lie on an edge while the other branches fill.
 using Needs = std::vector<std::optional<Held>>;
 
+// An edge that the file makes too small, and what to write instead.
+struct Fault {
+  Position position;
+  std::string text;
+};
+
+// How many packets that is, where it is told; 0: it is not.
+size_t CountOf(const Held& need) {
+  size_t packets = need.items > 0 ? static_cast<size_t>(need.items) + 1 : 0;
+  if (need.time > Duration() && need.interval && *need.interval > Duration()) {
+    packets = std::max(packets, static_cast<size_t>(need.time.nanoseconds() / need.interval->nanoseconds()) + 2);
+  }
+  return packets;
+}
+
+// Media time at no known interval.
+bool IsUncounted(const Held& need) {
+  return need.time > Duration() && (!need.interval || *need.interval == Duration());
+}
+
 class FanOuts {
  public:
   explicit FanOuts(CheckedGraph& graph)
@@ -100,10 +128,12 @@ class FanOuts {
       inputs_[graph.edges[i].to_node].push_back(i);
       outputs_[graph.edges[i].from_node].push_back(i);
     }
+    FindSpacings();
   }
 
-  void Size() {
-    if (std::none_of(graph_.nodes.begin(), graph_.nodes.end(), Holds)) return;
+  std::vector<HeldBack> Size() {
+    std::vector<HeldBack> held_back(graph_.edges.size());
+    if (std::none_of(graph_.nodes.begin(), graph_.nodes.end(), Holds)) return held_back;
     const Needs for_good = Find(Counting::kForGood), all = Find(Counting::kAll);
     for (size_t i = 0; i < graph_.edges.size(); ++i) {
       CheckedEdge& edge = graph_.edges[i];
@@ -111,29 +141,49 @@ class FanOuts {
       if (!may_wait || (!for_good[i] && !all[i])) continue;
       const Held none;
       const Held& need = for_good[i] ? *for_good[i] : none;
-      Refuse(edge, need);
+      if (for_good[i]) held_back[i] = {std::max<size_t>(1, CountOf(need)), /*waits=*/true};
+      if (for_good[i]) Refuse(edge, need);
       Advise(edge, need, all[i] ? *all[i] : none);
       Fit(edge, need, all[i] ? *all[i] : none);
       if (need.is_open) LeaveOpen(edge, need);
     }
+    return held_back;
   }
 
  private:
-  Needs Find(Counting counting) const {
-    Needs needs(graph_.edges.size());
-    for (size_t fork = 0; fork < graph_.nodes.size(); ++fork) {
-      if (outputs_[fork].size() > 1) Follow(fork, counting, needs);
+  void FindSpacings() {
+    spacings_.resize(graph_.nodes.size());
+    for (size_t node : order_) {
+      const Timing& timing = graph_.nodes[node].timing;
+      spacings_[node] = timing.interval;
+      if (timing.interval || inputs_[node].size() != 1) continue;
+      spacings_[node] = spacings_[graph_.edges[inputs_[node].front()].from_node];
+      if (spacings_[node]) spacings_[node] = Times(*spacings_[node], timing.takes_items);
     }
+  }
+
+  Needs Find(Counting counting) {
+    Needs needs(graph_.edges.size());
+    std::vector<size_t> sources;
+    for (size_t node = 0; node < graph_.nodes.size(); ++node) {
+      if (outputs_[node].size() > 1) Follow({node}, counting, needs);
+      if (inputs_[node].empty()) sources.push_back(node);
+    }
+    if (sources.size() < 2) return needs;
+    blocks_ = BlocksOf(graph_);
+    Follow(sources, counting, needs);
     return needs;
   }
 
-  // What comes through each edge from `fork`, and what the edges where it meets again must hold. Each edge is looked at
-  // once, however many ways lead to it.
-  void Follow(size_t fork, Counting counting, Needs& needs) const {
+  // What comes through each edge from a fork, or from all sources, and what the edges where it meets again must hold.
+  // Each edge is looked at once, however many ways lead to it.
+  void Follow(const std::vector<size_t>& from, Counting counting, Needs& needs) {
     Needs through(graph_.edges.size());
-    for (size_t edge : outputs_[fork]) through[edge] = Held();
+    for (size_t node : from) {
+      for (size_t edge : outputs_[node]) through[edge] = Held();
+    }
     for (size_t node : order_) {
-      if (node == fork) continue;
+      if (node == from.front()) continue;
       std::optional<Held> here;
       std::vector<size_t> reached;
       for (size_t edge : inputs_[node]) {
@@ -142,67 +192,132 @@ class FanOuts {
         reached.push_back(edge);
       }
       if (!here) continue;
-      for (size_t edge : reached) Require(edge, reached, through, needs);
+      for (size_t edge : reached) {
+        for (size_t other : reached) {
+          if (other != edge && IsHeldUpBy(edge, other, from.size() > 1)) {
+            Require(edge, other, from.size() > 1, through, counting, needs);
+          }
+        }
+      }
       here->Pass(graph_.nodes[node], node, counting);
       for (size_t edge : outputs_[node]) through[edge] = here;
     }
   }
 
-  // `edge` waits for the others.
-  static void Require(size_t edge, const std::vector<size_t>& reached, const Needs& through, Needs& needs) {
-    for (size_t other : reached) {
-      if (other == edge) continue;
-      Held need = *through[other];
-      need.items = std::max<int64_t>(0, need.items - through[edge]->items);
-      need.time = std::max(Duration(), need.time - through[edge]->time);
-      need.interval = through[edge]->interval;
-      if (need.items == 0 && need.time == Duration() && !need.is_open) continue;
-      needs[edge] = needs[edge] ? Worst(*needs[edge], need) : need;
+  // What comes of one fork: always, as what fills `other` comes only with what `edge` takes. Of two sources: where they
+  // go on together for another reason, a ring of edges that holds both.
+  bool IsHeldUpBy(size_t edge, size_t other, bool of_sources) {
+    if (!of_sources) {
+      of_one_fork_.emplace(edge, other);
+      return true;
     }
+    return blocks_[edge] == blocks_[other] && of_one_fork_.count({edge, other}) == 0;
   }
 
-  // An edge that the file makes too small for `need`, and what to write instead; nothing where it is large enough.
-  struct Fault {
-    Position position;
-    std::string text;
-  };
+  // `edge` waits for `other`.
+  void Require(size_t edge, size_t other, bool of_sources, const Needs& through, Counting counting,
+               Needs& needs) const {
+    Held need = *through[other];
+    need.items = std::max<int64_t>(0, need.items - through[edge]->items);
+    need.time = std::max(Duration(), Plus(need.time, std::exchange(need.more_time, {})) - through[edge]->time);
+    need.interval = spacings_[graph_.edges[edge].from_node];
+    // How many come from one source while so many come from another is not known.
+    if (of_sources && std::exchange(need.items, 0) > 0) need.is_open = true;
+    Look(graph_.edges[edge], counting, need);
+    if (need.items == 0 && need.time == Duration() && !need.is_open) return;
+    needs[edge] = needs[edge] ? Worst(*needs[edge], need) : need;
+  }
 
+  // A nearest one may still come so long after a packet of the first input.
+  void Look(const CheckedEdge& edge, Counting counting, Held& need) const {
+    const JoinSpec& join = graph_.nodes[edge.to_node].join;
+    const bool waits = join.kind == JoinKind::kNearest && edge.to_port == 0;
+    if (!waits || join.tolerance == Duration() || (counting == Counting::kForGood && join.max_wait)) return;
+    need.time = Plus(need.time, join.tolerance);
+    need.node = edge.to_node;
+  }
+
+  // What holds up `edge`.
+  std::string While(const CheckedEdge& edge, const Held& need) const {
+    const CheckedNode& node = graph_.nodes[need.node];
+    return "while '" + node.name + (need.node == edge.to_node ? "' looks for the nearest" : "' fills");
+  }
+
+  Fault Say(const Position& position, const CheckedEdge& edge, const std::string& holds, const std::string& waits,
+            const std::string& remedy) const {
+    return {position, "edge " + graph_.EdgeName(edge) + " holds " + holds + ", but " + waits + ": " + remedy};
+  }
+
+  // Nothing where the edge is large enough, as far as that can be told.
   std::optional<Fault> FindFault(const CheckedEdge& edge, const Held& need, const std::string& fills) const {
-    const auto say = [&](const Position& position, const std::string& holds, const std::string& wait,
-                         const std::string& key) {
-      return Fault{position, "edge " + graph_.EdgeName(edge) + " holds " + holds + ", but " + wait + " wait on it " +
-                                 fills + ": write " + key + ": " + wait + " or more, or leave it out"};
-    };
-    size_t packets = need.items > 0 ? static_cast<size_t>(need.items) + 1 : 0;
-    if (need.time > Duration() && need.interval && *need.interval > Duration()) {
-      packets = std::max(packets, static_cast<size_t>(need.time.nanoseconds() / need.interval->nanoseconds()) + 2);
+    const StatedLimits& stated = edge.stated;
+    const size_t packets = CountOf(need);
+    const std::string holds = std::to_string(edge.limits.packets) + " packets", num = std::to_string(packets);
+    const std::string or_more = " or more, or leave it out";
+    const std::string all = "all that comes in " + DurationText(need.time) + " waits on it " + fills;
+    if (stated.packets && edge.limits.packets < packets) {
+      return Say(*stated.packets, edge, holds, num + " wait on it " + fills, "write packets: " + num + or_more);
     }
-    if (edge.stated.packets && edge.limits.packets < packets) {
-      return say(*edge.stated.packets, std::to_string(edge.limits.packets) + " packets", std::to_string(packets),
-                 "packets");
+    if (stated.packets && IsUncounted(need) && edge.limits.packets < kManyPackets) {
+      return Say(*stated.packets, edge, holds, all + ", however often that is", "leave packets out");
     }
-    if (edge.stated.time && edge.limits.time < need.time) {
-      return say(*edge.stated.time, DurationText(edge.limits.time), DurationText(need.time), "time");
+    if (stated.time && edge.limits.time < need.time) {
+      const std::string time = DurationText(need.time);
+      return Say(*stated.time, edge, DurationText(edge.limits.time), time + " wait on it " + fills,
+                 "write time: " + time + or_more);
     }
-    return std::nullopt;
+    // The second of two would not fit, but is on its way to the other branches already.
+    if (stated.time && need.items > 2) {
+      return Say(*stated.time, edge, DurationText(edge.limits.time),
+                 num + " packets wait on it " + fills + ", however far apart", "leave time out");
+    }
+    if (stated.bytes && IsUncounted(need) && edge.limits.bytes < kBytesOfOpenEdge) {
+      return Say(*stated.bytes, edge, BytesText(static_cast<int64_t>(edge.limits.bytes)),
+                 all + ", however much that is", "leave bytes out");
+    }
+    const size_t bytes = packets * kLeastPacketBytes;
+    if (!stated.bytes || edge.limits.bytes >= bytes) return std::nullopt;
+    const std::string least = BytesText(static_cast<int64_t>(bytes));
+    return Say(*stated.bytes, edge, BytesText(static_cast<int64_t>(edge.limits.bytes)),
+               num + " packets wait on it " + fills + ", which take " + least + " and what is in them",
+               "write bytes: " + std::to_string(bytes) + or_more);
   }
 
   void Refuse(const CheckedEdge& edge, const Held& need) {
-    const std::string fills = "while '" + graph_.nodes[need.node].name + "' fills";
+    const std::string fills = While(edge, need);
+    if (need.is_open) RefuseOpen(edge, need, fills);
     if (const std::optional<Fault> fault = FindFault(edge, need, fills)) {
       throw DefinitionError(fault->position, fault->text);
     }
-    if (edge.stated.time && need.items > 0) {
-      Warn(*edge.stated.time, "edge " + graph_.EdgeName(edge) + " holds " + DurationText(edge.limits.time) + ", but " +
-                                  std::to_string(need.items + 1) + " packets wait on it " + fills +
-                                  ": leave time out, or the graph stands still where they come more seldom than that");
+    // How large packets are is known when they come.
+    const size_t packets = CountOf(need);
+    if (!edge.stated.bytes || packets == 0) return;
+    const auto bytes = static_cast<int64_t>(edge.limits.bytes);
+    const Fault note =
+        Say(*edge.stated.bytes, edge, BytesText(bytes), std::to_string(packets) + " packets wait on it " + fills,
+            "leave bytes out, or the graph stands still where they take more than " +
+                BytesText(bytes / static_cast<int64_t>(packets)) + " each");
+    Warn(note.position, note.text);
+  }
+
+  // What it depends on how much waits.
+  std::string What(const Held& need) const {
+    return need.selector ? "what '" + graph_.nodes[*need.selector].name + "' lets through"
+                         : "how often each source sends";
+  }
+
+  void RefuseOpen(const CheckedEdge& edge, const Held& need, const std::string& fills) const {
+    const StatedLimits& stated = edge.stated;
+    const std::string waits = "how much waits on it " + fills + " depends on " + What(need);
+    std::optional<Fault> fault;
+    if (stated.packets && edge.limits.packets < kManyPackets) {
+      fault = Say(*stated.packets, edge, std::to_string(edge.limits.packets) + " packets", waits, "leave packets out");
+    } else if (stated.time) {
+      fault = Say(*stated.time, edge, DurationText(edge.limits.time), waits, "leave time out");
+    } else if (stated.bytes && edge.limits.bytes < kBytesOfOpenEdge) {
+      fault = Say(*stated.bytes, edge, BytesText(static_cast<int64_t>(edge.limits.bytes)), waits, "leave bytes out");
     }
-    const bool is_counted = need.interval && *need.interval > Duration();
-    if (!edge.stated.packets || need.time == Duration() || is_counted) return;
-    Warn(*edge.stated.packets, "edge " + graph_.EdgeName(edge) + " holds " + std::to_string(edge.limits.packets) +
-                                   " packets, but " + DurationText(need.time) + " wait on it " + fills +
-                                   ": leave packets out, or the graph stands still where they come more often than "
-                                   "that");
+    if (fault) throw DefinitionError(fault->position, fault->text);
   }
 
   void Advise(const CheckedEdge& edge, const Held& need, const Held& all) {
@@ -215,18 +330,11 @@ class FanOuts {
   }
 
   void LeaveOpen(CheckedEdge& edge, const Held& need) {
-    const CheckedNode& selector = graph_.nodes[*need.selector];
-    std::string text = "edge " + graph_.EdgeName(edge) + " must hold what waits on it while '" +
-                       graph_.nodes[need.node].name + "' fills, which depends on what '" + selector.name +
-                       "' lets through: ";
-    if (edge.stated.packets) {
-      text +=
-          "leave packets out, or the graph stands still where that is more than " + std::to_string(edge.limits.packets);
-    } else {
-      edge.limits.packets = std::max(edge.limits.packets, kManyPackets);
-      text += "it is bounded by its bytes, and the graph stands still where they do not suffice";
-    }
-    Warn(edge.stated.packets ? *edge.stated.packets : selector.position, text);
+    if (edge.stated.packets) return;
+    edge.limits.packets = std::max(edge.limits.packets, kManyPackets);
+    Warn(need.selector ? graph_.nodes[*need.selector].position : edge.position,
+         "edge " + graph_.EdgeName(edge) + " must hold what waits on it " + While(edge, need) + ", which depends on " +
+             What(need) + ": it is bounded by its bytes, and the graph stands still where they do not suffice");
   }
 
   void Warn(const Position& position, const std::string& text) {
@@ -241,47 +349,19 @@ class FanOuts {
     if (time == Duration()) return;
     edge.limits.packets = std::max(edge.limits.packets, kManyPackets);
     // Items at no known interval may be as far apart as they like.
-    if (!edge.stated.time && items == 0) edge.limits.time = time;
+    if (!edge.stated.time && items == 0 && !need.is_open) edge.limits.time = time;
   }
 
   CheckedGraph& graph_;
   const std::vector<size_t> order_;
   std::vector<std::vector<size_t>> inputs_, outputs_;  // edges of each node
+  std::vector<size_t> blocks_;                         // of edges
+  std::set<std::pair<size_t, size_t>> of_one_fork_;    // pairs of edges into a join
+  std::vector<std::optional<Duration>> spacings_;      // of what each node sends, at least; where that is told
 };
 
 }  // namespace
 
-void SizeFanOuts(CheckedGraph& graph) { FanOuts(graph).Size(); }
-
-void ShareHostBytes(CheckedGraph& graph) {
-  if (!graph.limits.host_bytes) return;
-  double stated = 0;  // a double, as a sum of stated bounds may be any number
-  double num_shares = 0;
-  int64_t num_open = 0;
-  for (const CheckedNode& node : graph.nodes) stated += static_cast<double>(node.contract.state.bytes);
-  for (const CheckedEdge& edge : graph.edges) {
-    const auto times = static_cast<double>(1 + SetsAtWork(graph.nodes[edge.to_node]));
-    if (edge.stated.bytes) stated += static_cast<double>(edge.limits.bytes) * times;
-    if (!edge.stated.bytes) num_shares += times;
-    if (!edge.stated.bytes) ++num_open;
-  }
-  const double left = static_cast<double>(*graph.limits.host_bytes) - stated;
-  if (left < num_shares) {
-    throw DefinitionError(graph.limits.position, "host_bytes is " + BytesText(*graph.limits.host_bytes) +
-                                                     ", but what nodes keep and edges state takes " +
-                                                     BytesText(static_cast<int64_t>(stated)) + " and " +
-                                                     std::to_string(num_open) + " more edges need some");
-  }
-  if (num_open == 0) return;
-  const bool may_grow =
-      std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const CheckedNode& node) { return node.grows; });
-  const double shared = may_grow ? std::max(left / 2, num_shares) : left;
-  const int64_t share = std::min(static_cast<int64_t>(EdgeLimits().bytes), static_cast<int64_t>(shared / num_shares));
-  for (CheckedEdge& edge : graph.edges) {
-    if (!edge.stated.bytes) edge.limits.bytes = static_cast<size_t>(share);
-  }
-}
-
-int64_t SetsAtWork(const CheckedNode& node) { return node.parallel > 1 ? node.parallel : 0; }
+std::vector<HeldBack> SizeFanOuts(CheckedGraph& graph) { return FanOuts(graph).Size(); }
 
 }  // namespace percept::graph

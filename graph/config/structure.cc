@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "graph/config/bounded_sum.h"
-#include "graph/config/fan_out.h"
+#include "graph/config/host_bytes.h"
 #include "graph/config/topology.h"
 
 namespace percept::graph {

@@ -21,6 +21,9 @@ struct Timing {
   // What it holds is pending (NodeContext::Hold) and so keeps its items' credits; otherwise it gives them back, as
   // KeptPackets does.
   bool keeps_credits = false;
+  // Lists are at the time of their last set, and bounds go on up to there: what passes it by waits for the next set,
+  // not for the first list.
+  bool is_dated_last = false;
 };
 
 }  // namespace percept::graph

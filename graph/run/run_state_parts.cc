@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "graph/node/nearest.h"
-#include "graph/node/quantity.h"
 #include "graph/run/counts.h"
 #include "graph/run/node_runner.h"
 #include "graph/run/run_state.h"
@@ -124,10 +123,10 @@ void RunState::RequireRoom(const Changed& made) const {
   };
   const double used = bytes_of(runners_, edges_), more = bytes_of(made.runners, made.edges);
   if (used + more <= static_cast<double>(*definition_.limits.host_bytes)) return;
-  throw DefinitionError(definition_.limits.position, "host_bytes is " + BytesText(*definition_.limits.host_bytes) +
-                                                         ", of which " + BytesText(static_cast<int64_t>(used)) +
-                                                         " are taken: '" + made.part->name + "' needs " +
-                                                         BytesText(static_cast<int64_t>(more)) + " more");
+  throw DefinitionError(definition_.limits.position,
+                        "host_bytes is " + std::to_string(*definition_.limits.host_bytes) + " bytes, of which " +
+                            std::to_string(static_cast<int64_t>(used)) + " are taken: '" + made.part->name +
+                            "' needs " + std::to_string(static_cast<int64_t>(more)) + " more");
 }
 
 void RunState::Expect(Part& part) {

@@ -89,8 +89,14 @@ std::optional<graph::Duration> MaxWait(const graph::ParamValues& params) {
   return params.Has("max_wait") ? std::optional(params.Get<graph::Duration>("max_wait")) : std::nullopt;
 }
 
+graph::StateBound StateOf(const graph::ParamValues& params) {
+  graph::StateBound bound{.items = params.Get<int64_t>("size")};
+  if (params.Has("max_bytes")) bound.bytes = params.Get<int64_t>("max_bytes");
+  return bound;
+}
+
 graph::Timing TimingOf(const graph::ParamValues& params) {
-  return {.holds_items = params.Get<int64_t>("size"), .max_wait = MaxWait(params)};
+  return {.holds_items = params.Get<int64_t>("size"), .max_wait = MaxWait(params), .is_dated_last = true};
 }
 
 }  // namespace
@@ -112,19 +118,23 @@ void RegisterFlowBatch(graph::Registry* registry) {
                   .type = graph::ParamType::kDuration,
                   .doc = "how long, on the run clock, the first packet of a list waits for the others; for ever where "
                          "it is not given",
-                  .min = 0}},
+                  .min = 0},
+                 {.name = "max_bytes",
+                  .type = graph::ParamType::kBytes,
+                  .doc = "most that a list under way may keep in memory; its share of `limits: host_bytes`, if the "
+                         "pipeline has that, where it is not given",
+                  .min = 1}},
       .state_kind = graph::StateKind::kRebuild,
       .accepts_errors = true,
   };
-  registry->Register(
-      {.contract = std::move(contract),
-       .make =
-           [](const graph::ParamValues& params, const graph::Services&) {
-             return std::make_unique<FlowBatch>(static_cast<size_t>(params.Get<int64_t>("size")), MaxWait(params));
-           },
-       .state =
-           [](const graph::ParamValues& params) { return graph::StateBound{.items = params.Get<int64_t>("size")}; },
-       .timing = TimingOf});
+  registry->Register({.contract = std::move(contract),
+                      .make =
+                          [](const graph::ParamValues& params, const graph::Services&) {
+                            return std::make_unique<FlowBatch>(static_cast<size_t>(params.Get<int64_t>("size")),
+                                                               MaxWait(params));
+                          },
+                      .state = StateOf,
+                      .timing = TimingOf});
 }
 
 }  // namespace percept::nodes

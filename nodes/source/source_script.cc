@@ -291,6 +291,12 @@ std::vector<ParamDecl> Params() {
   };
 }
 
+graph::Timing TimingOf(const ParamValues& params) {
+  graph::Timing timing{.holds_time = params.Get<Duration>("disorder")};
+  if (params.Has("count")) timing.interval = params.Get<Duration>("interval");
+  return timing;
+}
+
 graph::NodeType Script(const std::string& type, const std::string& doc, graph::SourceKind kind) {
   return {
       .contract = {.type = type,
@@ -301,8 +307,7 @@ graph::NodeType Script(const std::string& type, const std::string& doc, graph::S
                    .source = kind},
       .make = [](const ParamValues& params, const graph::Services&) { return std::make_unique<SourceScript>(params); },
       .check = [](const ParamValues& params, const std::vector<std::string>&) { CheckLines(params); },
-      .timing =
-          [](const ParamValues& params) { return graph::Timing{.holds_time = params.Get<Duration>("disorder")}; }};
+      .timing = TimingOf};
 }
 
 }  // namespace

@@ -509,7 +509,7 @@ TEST(Check, RefusesLimitsThatAreTooSmall) {
   const Outcome outcome = RunProgram({"check", file, "--json"});
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_THAT(outcome.err, HasSubstr("bad.yaml:2:9: host_bytes is 2 bytes, but "));
+  EXPECT_THAT(outcome.err, HasSubstr("bad.yaml:2:23: host_bytes is 2 bytes, but "));
 }
 
 TEST(CheckMeasure, TellsWhereTheTimeGoesAndWritesNothing) {

@@ -197,15 +197,89 @@ TEST(FanOutTest, RefusesAStatedLimitThatIsTooSmall) {
             "");
 }
 
-TEST(FanOutTest, WarnsWhereItDependsOnHowOftenPacketsCome) {
-  const CheckedGraph graph = CheckNodes(
-      "  fill: { type: word.fill, in: read, time: 60s }\n"
-      "  both: { type: word.join, in: { a: fill, b: { from: read, packets: 100 } } }\n"
-      "  out: { type: sink.words, in: both }\n");
-  EXPECT_THAT(graph.warnings,
-              testing::ElementsAre("p.yaml:5:69: edge read.out -> both.b holds 100 packets, but 60s wait on it while "
-                                   "'fill' fills: leave packets out, or the graph stands still where they come more "
-                                   "often than that"));
+TEST(FanOutTest, RefusesPacketsWhereThatDependsOnHowOftenTheyCome) {
+  const auto nodes = [](const std::string& packets) {
+    return "  fill: { type: word.fill, in: read, time: 60s }\n"
+           "  both: { type: word.join, in: { a: fill, b: { from: read, packets: " +
+           packets + " } } }\n";
+  };
+  EXPECT_EQ(FaultOf(nodes("100")),
+            "p.yaml:5:69: edge read.out -> both.b holds 100 packets, but all that comes in 60s waits on it while "
+            "'fill' fills, however often that is: leave packets out");
+  EXPECT_EQ(FaultOf(nodes("1000000")), "");  // as many as it holds where they are left out
+}
+
+TEST(FanOutTest, RefusesBytesThatHoldTooFewPacketsOfNothing) {
+  const auto nodes = [](const std::string& bytes) {
+    return "  hold: { type: word.hold, in: read, items: 30 }\n"
+           "  both: { type: word.join, in: { a: hold, b: { from: read, bytes: " +
+           bytes +
+           " } } }\n"
+           "  out: { type: sink.words, in: both }\n";
+  };
+  const size_t least = 31 * kLeastPacketBytes;
+  const std::string num = std::to_string(least), fewer = std::to_string(least - 1);
+  EXPECT_EQ(FaultOf(nodes(fewer)), "p.yaml:5:67: edge read.out -> both.b holds " + fewer +
+                                       " bytes, but 31 packets wait on it while 'hold' fills, which take " + num +
+                                       " bytes and what is in them: write bytes: " + num + " or more, or leave it out");
+  EXPECT_THAT(CheckNodes(nodes(num)).warnings,
+              testing::ElementsAre("p.yaml:5:67: edge read.out -> both.b holds " + num +
+                                   " bytes, but 31 packets wait on it while 'hold' fills: leave bytes out, or the "
+                                   "graph stands still where they take more than " +
+                                   std::to_string(kLeastPacketBytes) + " bytes each"));
+  const auto window = [](const std::string& bytes) {
+    return "  fill: { type: word.fill, in: read, time: 60s }\n"
+           "  both: { type: word.join, in: { a: fill, b: { from: read, bytes: " +
+           bytes +
+           " } } }\n"
+           "  out: { type: sink.words, in: both }\n";
+  };
+  EXPECT_EQ(
+      FaultOf(window("1MiB")),
+      "p.yaml:5:67: edge read.out -> both.b holds 1MiB, but all that comes in 60s waits on it while 'fill' fills, "
+      "however much that is: leave bytes out");
+  EXPECT_THAT(CheckNodes(window("1GiB")).warnings, testing::IsEmpty());
+}
+
+TEST(FanOutTest, ANearestJoinWaitsForItsTolerance) {
+  const auto nodes = [](const std::string& a, const std::string& more) {
+    return "  some: { type: word.append, in: read }\n"
+           "  both: { type: word.join, in: { a: " +
+           a + ", b: some }, join: { kind: nearest, tolerance: 2s" + more +
+           " } }\n"
+           "  out: { type: sink.words, in: both }\n";
+  };
+  const CheckedGraph open = CheckNodes(nodes("read", ""));
+  EXPECT_EQ(LimitsOf(open, "read.out -> both.a").time, Duration::Seconds(2));
+  EXPECT_EQ(LimitsOf(open, "read.out -> both.a").packets, 1'000'000u);
+  EXPECT_EQ(LimitsOf(open, "some.out -> both.b").packets, 8u);
+  EXPECT_EQ(FaultOf(nodes("{ from: read, packets: 8 }", "")),
+            "p.yaml:5:60: edge read.out -> both.a holds 8 packets, but all that comes in 2s waits on it while 'both' "
+            "looks for the nearest, however often that is: leave packets out");
+  EXPECT_THAT(CheckNodes(nodes("{ from: read, packets: 8 }", ", max_wait: 1s")).warnings,
+              testing::ElementsAre("p.yaml:5:60: edge read.out -> both.a holds 8 packets, but all that comes in 2s "
+                                   "waits on it where 'both' waits for its max_wait, however often that is: leave "
+                                   "packets out"));
+}
+
+TEST(FanOutTest, TwoSourcesThatMeetTwiceWaitForEachOther) {
+  const std::string more = "  more: { type: source.script, script: [] }\n";
+  const std::string once = more +
+                           "  fill: { type: word.fill, in: more, time: 60s }\n"
+                           "  both: { type: word.join, in: { a: fill, b: { from: read, packets: 4 } } }\n";
+  EXPECT_EQ(FaultOf(once), "");  // one of them waits, the other goes on
+  EXPECT_EQ(FaultOf(once + "  also: { type: word.join, in: { a: more, b: read } }\n"),
+            "p.yaml:6:69: edge read.out -> both.b holds 4 packets, but all that comes in 60s waits on it while 'fill' "
+            "fills, however often that is: leave packets out");
+  const std::string held = more +
+                           "  hold: { type: word.hold, in: more, items: 30 }\n"
+                           "  also: { type: word.join, in: { a: more, b: read } }\n"
+                           "  both: { type: word.join, in: { a: hold, b: ";
+  EXPECT_EQ(
+      FaultOf(held + "{ from: read, packets: 40 } } }\n"),
+      "p.yaml:7:69: edge read.out -> both.b holds 40 packets, but how much waits on it while 'hold' fills depends "
+      "on how often each source sends: leave packets out");
+  EXPECT_EQ(LimitsOf(CheckNodes(held + "read } }\n"), "read.out -> both.b").packets, 1'000'000u);
 }
 
 TEST(FanOutTest, WhatGoesOnAfterAWhileOnlySlowsASmallEdge) {
@@ -240,7 +314,8 @@ TEST(FanOutTest, InstancesHaveSetsAtWork) {
   EXPECT_EQ(
       FaultOf("  many: { type: word.many, in: { from: read, bytes: 1MiB }, parallel: 12 }\n",
               "limits: { host_bytes: 12MiB }\n"),
-      "p.yaml:2:9: host_bytes is 12MiB, but what nodes keep and edges state takes 13MiB and 0 more edges need some");
+      "p.yaml:2:23: host_bytes is 12582912 bytes, but 13631488 are needed: edge read.out -> many.in 13631488: write "
+      "host_bytes: 13631488 or more, or leave it out");
 }
 
 TEST(FanOutTest, ItemsBeforeAWindowMayBeFarApart) {
@@ -250,13 +325,9 @@ TEST(FanOutTest, ItemsBeforeAWindowMayBeFarApart) {
   const CheckedGraph open = CheckNodes(nodes + "  both: { type: word.join, in: { a: fill, b: read } }\n");
   EXPECT_EQ(LimitsOf(open, "read.out -> both.b").time, Duration());
   EXPECT_EQ(LimitsOf(open, "read.out -> both.b").packets, 1'000'000u);
-  const CheckedGraph stated = CheckNodes(nodes +
-                                         "  both: { type: word.join, in: { a: fill, b: { from: read, time: 9s } } }\n"
-                                         "  out: { type: sink.words, in: both }\n");
-  EXPECT_THAT(stated.warnings,
-              testing::ElementsAre("p.yaml:6:66: edge read.out -> both.b holds 9s, but 6 packets wait on it while "
-                                   "'fill' fills: leave time out, or the graph stands still where they come more "
-                                   "seldom than that"));
+  EXPECT_EQ(FaultOf(nodes + "  both: { type: word.join, in: { a: fill, b: { from: read, time: 9s } } }\n"),
+            "p.yaml:6:66: edge read.out -> both.b holds 9s, but 6 packets wait on it while 'fill' fills, however far "
+            "apart: leave time out");
 }
 
 TEST(CreditsTest, SourcesHaveAsManyItemsAtWorkAsNodesKeep) {
@@ -345,9 +416,33 @@ TEST(FanOutTest, SharesHostBytes) {
   EXPECT_EQ(LimitsOf(graph, "one.out -> two.in").bytes, size_t{1} << 20);
   EXPECT_EQ(LimitsOf(CheckNodes(nodes, "limits: { host_bytes: 2GiB }\n"), "one.out -> two.in").bytes,
             size_t{256} << 20);
-  EXPECT_EQ(
-      FaultOf(nodes, "limits: { host_bytes: 1MiB }\n"),
-      "p.yaml:2:9: host_bytes is 1MiB, but what nodes keep and edges state takes 1MiB and 2 more edges need some");
+  const std::string least = std::to_string(kLeastPacketBytes);
+  const std::string needed = std::to_string((1 << 20) + 2 * kLeastPacketBytes);
+  EXPECT_EQ(FaultOf(nodes, "limits: { host_bytes: 1MiB }\n"),
+            "p.yaml:2:23: host_bytes is 1048576 bytes, but " + needed +
+                " are needed: edge read.out -> one.in 1048576, edge one.out -> two.in at least " + least +
+                ", edge two.out -> out.in at least " + least + ": write host_bytes: " + needed +
+                " or more, or leave it out");
+  EXPECT_EQ(FaultOf(nodes, "limits: { host_bytes: " + needed + " }\n"), "");
+}
+
+TEST(FanOutTest, HostBytesLeaveWhatMustWaitAtLeastItsPackets) {
+  const std::string nodes =
+      "  hold: { type: word.hold, in: read, items: 30 }\n"
+      "  both: { type: word.join, in: { a: hold, b: read } }\n"
+      "  out: { type: sink.words, in: both }\n";
+  const std::string least = std::to_string(34 * kLeastPacketBytes);  // 31 and three edges
+  const std::string fewer = std::to_string(34 * kLeastPacketBytes - 1), one = std::to_string(kLeastPacketBytes);
+  EXPECT_EQ(FaultOf(nodes, "limits: { host_bytes: " + fewer + " }\n"),
+            "p.yaml:2:23: host_bytes is " + fewer + " bytes, but " + least +
+                " are needed: edge read.out -> both.b at least " + std::to_string(31 * kLeastPacketBytes) +
+                ", edge read.out -> hold.in at least " + one + ", edge hold.out -> both.a at least " + one +
+                ", 1 more at least " + one + ": write host_bytes: " + least + " or more, or leave it out");
+  const CheckedGraph graph = CheckNodes(nodes, "limits: { host_bytes: " + least + " }\n");
+  EXPECT_EQ(LimitsOf(graph, "read.out -> both.b").bytes, 31 * kLeastPacketBytes);
+  EXPECT_THAT(graph.warnings, testing::ElementsAre("p.yaml:2:23: host_bytes leaves edge read.out -> both.b " +
+                                                   std::to_string(31 * kLeastPacketBytes) +
+                                                   " bytes: the graph stands still where what waits on it takes more"));
 }
 
 // A layered graph of forks, nodes that hold packets back, and joins of two.

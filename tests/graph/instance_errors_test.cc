@@ -145,7 +145,7 @@ TEST_F(InstanceErrorsTest, HostBytesHoldForAllInstancesTogether) {
   // Half of it is for what is added, whose edges get as much as if the file had them: a third of the other half.
   EXPECT_EQ(WhyNotAdded("words", "n0"), "");
   EXPECT_EQ(WhyNotAdded("words", "n1"),
-            "g.yaml:2:9: host_bytes is 64KiB, of which 54612 bytes are taken: 'n1' needs 21844 bytes more");
+            "g.yaml:2:23: host_bytes is 65536 bytes, of which 54960 are taken: 'n1' needs 22076 more");
   executor_.RunAll();
   Remove("n0");
   EXPECT_EQ(WhyNotAdded("words", "n1"), "");

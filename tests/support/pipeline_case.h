@@ -15,7 +15,7 @@
 
 // A whole-graph case: a pipeline file whose comments say what comes of it. Lines `#> key: value`:
 //   result      finished, cancelled, failed, or refused where the file itself is wrong
-//   error       the exact message of `failed` and `refused`; of `failed`, and of items, <bytes> stands for any number
+//   error       the exact message of `failed` and `refused`; there, and in items, <bytes> stands for any number
 //   item        a failed item, as "item: reason"
 //   warning     a warning of the check
 //   count       what the run reports beside plain traffic, as "NODE unmatched 3" (or restarts, retries, a kind of

@@ -125,7 +125,7 @@ inline void ExpectRefusal(const PipelineCase& expected, const percept::graph::Re
     CheckCase(expected, registry);
     ADD_FAILURE() << "not refused";
   } catch (const percept::graph::DefinitionError& error) {
-    EXPECT_EQ(error.what(), expected.error);
+    EXPECT_THAT(error.what(), Reads(expected.error));
   }
 }
 

@@ -52,6 +52,16 @@ TEST(FlowBatchTest, ANewEpochStartsANewList) {
   EXPECT_THAT(DescribeAll(some.Take()), ElementsAre("0s [a] partial", "0.006s [b c]"));
 }
 
+TEST(FlowBatchTest, KeepsNoMoreBytesThanItIsTold) {
+  graph::NodeHarness some = FlowNode("some: { type: flow.batch, in: a.out, size: 3, max_bytes: 10000 }");
+  for (int ms : {1, 2}) {
+    some.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 9000}, Time::Milliseconds(ms)));
+  }
+  const graph::RunResult result = some.Cancel();
+  ASSERT_TRUE(result.error);
+  EXPECT_THAT(result.error->message, testing::HasSubstr("would pass its state bound of 10000 bytes"));
+}
+
 TEST(FlowBatchTest, RefusesAnEmptySize) {
   EXPECT_EQ(RefusalOf("some: { type: flow.batch, in: a.out, size: 0 }"), "'size' is 0, outside its range: 1 to 100000");
 }
