@@ -4,11 +4,12 @@
 //
 // Cuts streams into windows of media time: a list of each input's packets, at the window's start. With a plain `in:`
 // the output is `out`; with named inputs there is one of each name. A window that was cut short is marked partial.
-// Errors in a window do not spoil it: they follow its list, a nanosecond apart.
+// Errors in a window do not spoil it: they follow its list, each at its own time, once where windows overlap.
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "graph/node/registry.h"
 #include "graph/packet/packet_list.h"
@@ -22,6 +23,8 @@ constexpr const char* kOnlyOutput = "out";
 
 class FlowWindow : public graph::Node {
  public:
+  explicit FlowWindow(graph::Duration hop) : hop_(hop) {}
+
   graph::Process Process(graph::NodeContext& context) override {
     const graph::InputSet& set = context.inputs();
     if (outgoing_.IsNew(set)) {
@@ -36,27 +39,42 @@ class FlowWindow : public graph::Node {
     const std::string output = port == kOnlyInput && set.ports().size() == 1 ? kOnlyOutput : port;
     graph::PacketList list;
     list.partial = set.partial();
-    graph::Time time = set.time();
-    std::vector<graph::Packet> errors;
-    for (const graph::Packet& packet : set.All(port)) (packet.is_error() ? errors : list.packets).push_back(packet);
-    if (!list.packets.empty()) {
-      outgoing_.Add(output, graph::MakeList(std::move(list), time).WithDuration(set.duration()));
-      time = time.Next();
+    for (const graph::Packet& packet : set.All(port)) {
+      if (!packet.is_error()) list.packets.push_back(packet);
     }
-    for (graph::Packet& error : errors) {
-      outgoing_.Add(output, std::move(error).WithTimestamp(time));
-      time = time.Next();
+    graph::Time& free = free_[output];
+    if (!list.packets.empty()) {
+      const graph::Time time = std::max(set.time(), free);
+      outgoing_.Add(output, graph::MakeList(std::move(list), time).WithDuration(set.duration()));
+      free = time.Next();
+    }
+    for (const graph::Packet& error : set.All(port)) {
+      if (!error.is_error() || BelongsToNext(set, error)) continue;
+      const graph::Time time = std::max({error.timestamp(), set.time(), free});
+      outgoing_.Add(output, graph::Packet(error).WithTimestamp(time));
+      free = time.Next();
     }
   }
 
+  // An error that the next window holds too, whose list is to go before it.
+  bool BelongsToNext(const graph::InputSet& set, const graph::Packet& error) const {
+    return set.duration() > hop_ && error.timestamp() - set.time() >= hop_;
+  }
+
+  const graph::Duration hop_;
   Outgoing outgoing_;
+  std::map<std::string, graph::Time> free_;  // the first time after what each output was given
 };
+
+graph::Duration HopOf(const graph::ParamValues& params) {
+  return params.Get<graph::Duration>(params.Has("hop") ? "hop" : "duration");
+}
 
 graph::JoinSpec Join(const graph::ParamValues& params) {
   graph::JoinSpec join;
   join.kind = graph::JoinKind::kWindow;
   join.duration = params.Get<graph::Duration>("duration");
-  join.hop = params.Has("hop") ? params.Get<graph::Duration>("hop") : join.duration;
+  join.hop = HopOf(params);
   if (params.Has("max_wait")) join.max_wait = params.Get<graph::Duration>("max_wait");
   join.need_all = params.Get<std::string>("need") == "all";
   return join;
@@ -65,7 +83,7 @@ graph::JoinSpec Join(const graph::ParamValues& params) {
 graph::Timing TimingOf(const graph::ParamValues& params) {
   graph::Timing timing;
   timing.holds_time = params.Get<graph::Duration>("duration");
-  timing.interval = params.Has("hop") ? params.Get<graph::Duration>("hop") : timing.holds_time;
+  timing.interval = HopOf(params);
   return timing;
 }
 
@@ -110,12 +128,12 @@ void RegisterFlowWindow(graph::Registry* registry) {
                      .Default("1GiB")},
       .accepts_errors = true,
   };
-  registry->Register(
-      {.contract = std::move(contract),
-       .make = [](const graph::ParamValues&, const graph::Services&) { return std::make_unique<FlowWindow>(); },
-       .state = State,
-       .join = Join,
-       .timing = TimingOf});
+  registry->Register({.contract = std::move(contract),
+                      .make = [](const graph::ParamValues& params,
+                                 const graph::Services&) { return std::make_unique<FlowWindow>(HopOf(params)); },
+                      .state = State,
+                      .join = Join,
+                      .timing = TimingOf});
 }
 
 }  // namespace percept::nodes
