@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "graph/config/pipeline_parts.h"
@@ -170,6 +171,17 @@ void CheckVersion(const Value& root) {
   }
 }
 
+std::string KindOf(const std::filesystem::file_status& status) {
+  switch (status.type()) {
+    case std::filesystem::file_type::fifo:
+      return "pipe";
+    case std::filesystem::file_type::socket:
+      return "socket";
+    default:
+      return "device";
+  }
+}
+
 }  // namespace
 
 void RequireName(const Value::Entry& entry, const char* what) {
@@ -217,7 +229,13 @@ PipelineDefinition ParsePipeline(const std::string& text, const std::string& fil
 
 std::string ReadPipelineText(const std::string& path) {
   const Position position{std::make_shared<const std::string>(path), 0, 0};
-  if (std::filesystem::is_directory(path)) throw DefinitionError(position, "is a folder, not a pipeline file");
+  std::error_code none;  // what cannot be looked at cannot be opened either
+  const std::filesystem::file_status status = std::filesystem::status(path, none);
+  if (std::filesystem::is_directory(status)) throw DefinitionError(position, "is a folder, not a pipeline file");
+  // A device may never end, and to open a pipe is to wait for who writes it.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw DefinitionError(position, "is a " + KindOf(status) + ", not a pipeline file");
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw DefinitionError(position, std::string("cannot be opened: ") + std::strerror(errno));
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

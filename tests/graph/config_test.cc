@@ -2,6 +2,7 @@
 // What a checked graph holds, and the same graph built in code. The faults of files are under tests/pipelines/graph.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "graph/config/checked_graph.h"
 #include "graph/config/graph_builder.h"
@@ -91,6 +92,10 @@ TEST(CheckedGraphTest, ReadsFilesAndNamesThoseItCannot) {
   EXPECT_EQ(FaultOf([&] { LoadPipeline(missing); }), missing + ": cannot be opened: No such file or directory");
   EXPECT_EQ(FaultOf([&] { LoadPipeline(folder.path().string()); }),
             folder.path().string() + ": is a folder, not a pipeline file");
+  const std::string pipe = (folder.path() / "pipe.yaml").string();
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(FaultOf([&] { LoadPipeline(pipe); }), pipe + ": is a pipe, not a pipeline file");
+  EXPECT_EQ(FaultOf([&] { LoadPipeline("/dev/zero"); }), "/dev/zero: is a device, not a pipeline file");
   EXPECT_EQ(FaultOf([&] { LoadPipeline(folder.Write("empty.yaml", "").string()); }),
             (folder.path() / "empty.yaml").string() + ":1:1: the file is empty");
 }
