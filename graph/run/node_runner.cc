@@ -60,7 +60,7 @@ void NodeRunner::MakeNode(const Services& services) {
     instance_ = node_.make(node_.params, services);
   }
   if (credits_ && node_.contract.own_thread) {
-    thread_ = std::make_unique<SourceThread>(context_, [this] { OnThreadReturn(); });
+    thread_ = std::make_unique<SourceThread>(run_, context_, [this] { OnThreadReturn(); });
   }
   if (!credits_) join_ = MakeJoin(node_.join, inputs_, run_.clock(), state_account_);
 }

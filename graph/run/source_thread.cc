@@ -6,10 +6,12 @@
 #include <system_error>
 #include <utility>
 
+#include "graph/run/run_state.h"
+
 namespace percept::graph {
 
-SourceThread::SourceThread(NodeContext& context, std::function<void()> on_return)
-    : context_(context, mutex_), on_return_(std::move(on_return)) {}
+SourceThread::SourceThread(const RunState& run, NodeContext& context, std::function<void()> on_return)
+    : run_(run), context_(context, mutex_), on_return_(std::move(on_return)) {}
 
 void SourceThread::Call(std::shared_ptr<Node> node, std::shared_ptr<void> keep) {
   try {
@@ -35,6 +37,7 @@ void SourceThread::Work() {
     lock.unlock();
     CallOutcome outcome;
     try {
+      const RunState::AtWork at_work(run_);
       outcome.answer = node->Process(context_);
     } catch (...) {
       outcome.cause = std::current_exception();

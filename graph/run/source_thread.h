@@ -14,6 +14,8 @@
 
 namespace percept::graph {
 
+class RunState;
+
 // How a call of a node came back.
 struct CallOutcome {
   graph::Process answer = graph::Process::kNeedInput;
@@ -23,8 +25,8 @@ struct CallOutcome {
 // The thread of a source that may wait in its Process; it starts with the first call. Used by one node runner.
 class SourceThread {
  public:
-  // `on_return` is called on the thread after every call of the node, unless it was abandoned.
-  SourceThread(NodeContext& context, std::function<void()> on_return);
+  // The thread is at work for `run`. `on_return` is called on it after every call of the node, unless it was abandoned.
+  SourceThread(const RunState& run, NodeContext& context, std::function<void()> on_return);
   // Stopped, abandoned, or never called.
   ~SourceThread() = default;
 
@@ -44,6 +46,7 @@ class SourceThread {
  private:
   void Work();
 
+  const RunState& run_;
   std::mutex mutex_;
   GatedContext context_;
   const std::function<void()> on_return_;

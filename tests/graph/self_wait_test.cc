@@ -53,6 +53,31 @@ TEST_P(SelfWaitTest, AnotherGraphMayBeWaitedFor) {
   EXPECT_EQ(num_words, 1);
 }
 
+TEST_P(SelfWaitTest, AWaitInASourceOnAThreadOfItsOwnFailsTheSource) {
+  const auto executor = GetParam().make();
+  std::unique_ptr<Graph> graph;
+  Registry registry = WordRegistry();
+  Contract contract = WordSourceContract("source.waits");
+  contract.own_thread = true;
+  NodeFunctions waits;
+  waits.process = [&](NodeContext&) {
+    graph->Wait();
+    return Process::kFinished;
+  };
+  RegisterFunctions(registry, contract, waits);
+  GraphBuilder builder("test");
+  builder.Node("read", "source.waits");
+  builder.Node("out", "sink.words").In("read");
+  Recorder recorder;
+  Services services;
+  services.Add(recorder);
+  graph = std::make_unique<Graph>(builder.Check(registry), *executor, services);
+  const RunResult result = graph->Run();
+  ASSERT_EQ(result.status, RunStatus::kFailed);
+  EXPECT_EQ(result.error->node, "read");
+  EXPECT_THAT(result.error->reason, testing::StartsWith(kReason));
+}
+
 INSTANTIATE_TEST_SUITE_P(Executors, SelfWaitTest, testing::ValuesIn(AllExecutors()),
                          [](const auto& test) { return test.param.name; });
 
