@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "graph/node/nearest.h"
-#include "graph/node/node.h"
 #include "graph/node/params.h"
 
 namespace percept::graph {
@@ -177,7 +176,7 @@ bool Condition::HoldsNow(const Packet& packet, Time time) {
 bool Condition::Compare(const Packet& packet) {
   std::optional<FieldValue> value = PacketField(packet, field_);
   if (!value) {
-    throw BadInputError(std::string("a packet of type ") + packet.type().name + " has no field '" + field_ + "'");
+    throw MissingFieldError(std::string("a packet of type ") + packet.type().name + " has no field '" + field_ + "'");
   }
   if (comparison_ == Comparison::kChanged) return HasChanged(std::move(*value));
   const bool is_equality = comparison_ == Comparison::kIs || comparison_ == Comparison::kIsNot;

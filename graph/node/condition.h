@@ -7,24 +7,30 @@
 #include <utility>
 #include <vector>
 
+#include "graph/node/node.h"
 #include "graph/node/value.h"
 #include "graph/packet/packet.h"
 
 namespace percept::graph {
+
+// A packet without a field that a condition looks at: most likely all of its type lack it.
+class MissingFieldError : public BadInputError {
+  using BadInputError::BadInputError;
+};
 
 // What `when:` of a gate, filter or switch says about a packet:
 //   { field: person, is: true }                 is, is_not, below, at_most, above, at_least, contains
 //   { field: scene, changed: true }             another value than the packet before had; never at the first one
 //   { all: [ ... ] }, { any: [ ... ] }, { not: { ... } }
 //   { field: speed, above: 3, for: 2s }         has held for so long in media time; with any of the above
-// Fields are the payload's (PayloadTraits::Field) and, of every packet, timestamp_s, duration_s, epoch and is_error.
-// Keeps what `changed` and `for` need: used by one node, packet by packet in the order of time.
+// Fields are the payload's (PayloadTraits::Field; of a list: partial) and, of every packet, timestamp_s, duration_s,
+// epoch and is_error. Keeps what `changed` and `for` need: used by one node, packet by packet in the order of time.
 class Condition {
  public:
   // Throws DefinitionError: another form, an unknown key (nearest valid ones), a value that cannot be compared so.
   static Condition Parse(const Value& value);
 
-  // Throws BadInputError: the packet has no such field, or one that is not compared with such a value.
+  // Throws MissingFieldError, or BadInputError: the packet has a field that is not compared with such a value.
   bool Holds(const Packet& packet, Time time);
   // Forgets the packets before: a new epoch.
   void Reset();

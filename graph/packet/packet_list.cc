@@ -11,7 +11,8 @@ namespace {
 // Brings its type along, as there is one for each type of packet.
 struct ListPayload : PayloadOf<PacketList> {
   ListPayload(PacketList list, std::string list_name) : PayloadOf(std::move(list)), name(std::move(list_name)) {
-    own_type = {name.c_str(), /*is_list=*/true};
+    own_type = kPayloadType<PacketList>;
+    own_type.name = name.c_str();
     type = &own_type;
   }
   ListPayload(const ListPayload&) = delete;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "graph/packet/packet.h"
@@ -20,6 +23,9 @@ struct PayloadTraits<PacketList> {
     size_t bytes = sizeof(list);
     for (const Packet& packet : list.packets) bytes += packet.bytes();
     return bytes;
+  }
+  static std::optional<FieldValue> Field(const PacketList& list, std::string_view name) {
+    return name == "partial" ? std::optional<FieldValue>(list.partial) : std::nullopt;
   }
 };
 

@@ -24,7 +24,7 @@ struct GraphOptions {
   Clock* clock = nullptr;             // lives longer than the graph; nullptr: a SteadyClock of the graph's own
   Observer* observer = nullptr;       // lives longer than the graph
   LogSink log;                        // told what goes on while it runs; may be empty
-  ErrorSink errors;                   // told of each item that fails; may be empty
+  ErrorSink errors;                   // told of items that fail; may be empty
   CommitSink* commits = nullptr;      // lives longer than the graph; null: nothing is committed
   std::optional<ResumePoint> resume;  // with `commits`: where to go on
   // How long, by the run's clock, what is under way may go through to the sinks after a node has failed for good, as in

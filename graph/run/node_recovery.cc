@@ -15,7 +15,7 @@ void NodeRunner::Recover(std::exception_ptr cause, Supervisor::Call call) {
     switch (verdict.action) {
       case Supervisor::Action::kRefuseSet:
         run_.SetReady(node_);
-        context_.SendError(verdict.kind, std::move(verdict.reason));
+        context_.RefuseSet(verdict.kind, std::move(verdict.reason), verdict.is_told);
         TakeAnswer(Process::kNeedInput);
         return;
       case Supervisor::Action::kRetry:

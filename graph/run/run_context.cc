@@ -77,20 +77,24 @@ void RunContext::Send(std::string_view port, Packet packet, const Pending& work)
   SendOrRefuse(port, packet);
 }
 
-Packet RunContext::MakeError(ErrorKind kind, std::string reason, Time time, Origin origin) {
+Packet RunContext::MakeError(ErrorKind kind, std::string reason, Time time, Origin origin, bool is_told) {
   ErrorPayload error;
   error.kind = kind;
   error.item = origin.item ? origin.item->label() : "";
   error.reason = std::move(reason);
   error.node = name_;
   ++num_errors_;
-  run_.RecordFailedItem(origin.item, error);
+  run_.RecordFailedItem(origin.item, error, is_told);
   return Packet::MakeError(std::move(error), time).WithOrigin(std::move(origin));
 }
 
 void RunContext::SendError(ErrorKind kind, std::string reason) {
   if (inputs_->empty()) throw std::logic_error("SendError without a set, a pending set or an item");
-  outputs_.SendError(MakeError(kind, std::move(reason), inputs_->time(), CurrentOrigin()));
+  RefuseSet(kind, std::move(reason), /*is_told=*/true);
+}
+
+void RunContext::RefuseSet(ErrorKind kind, std::string reason, bool is_told) {
+  outputs_.SendError(MakeError(kind, std::move(reason), inputs_->time(), CurrentOrigin(), is_told));
 }
 
 void RunContext::SendError(ErrorKind kind, std::string reason, const Pending& work) {

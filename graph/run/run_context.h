@@ -45,6 +45,8 @@ class RunContext : public NodeContext {
   // An error packet for everything that is pending, which is pending no longer. The presented set is left out: its call
   // failed, and what becomes of it is the caller's.
   void FailPending(ErrorKind kind, const std::string& reason);
+  // The presented set becomes an error; `is_told`: in the run's log, too.
+  void RefuseSet(ErrorKind kind, std::string reason, bool is_told);
   // When the node asked to be called, in the clock's own time.
   const std::optional<Duration>& wake_at() const { return wake_at_; }
   void ClearWakeAt() { wake_at_.reset(); }
@@ -87,7 +89,7 @@ class RunContext : public NodeContext {
     if (outputs_.Send(port, packet) == OutputPorts::Order::kTooEarly) Refuse(port, packet);
   }
   void Refuse(std::string_view port, const Packet& packet);
-  Packet MakeError(ErrorKind kind, std::string reason, Time time, Origin origin);
+  Packet MakeError(ErrorKind kind, std::string reason, Time time, Origin origin, bool is_told = true);
 
   RunState& run_;
   const CheckedNode& node_;

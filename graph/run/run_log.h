@@ -24,10 +24,11 @@ struct RunNote {
   std::string text;   // "node 'cam' (source.rtsp) waits 400ms to try again: no route to host"
 };
 
-// Where a run says such things, and where it tells of each item that failed, as they happen; the counts of them all are
-// in the RunResult. Called on worker threads, one call at a time, in the order in which a node meets them; never after
-// Graph::Wait has returned. Be short: the node waits. May call the graph, but for Wait. What they throw stops the graph
-// as failed, with the exception as RunError::cause.
+// Where a run says such things, and where it tells of each item that failed, as they happen (of those that lack a field
+// which a node's condition looks at, the first); the counts of them all are in the RunResult. Called on worker threads,
+// one call at a time, in the order in which a node meets them; never after Graph::Wait has returned. Be short: the node
+// waits. May call the graph, but for Wait. What they throw stops the graph as failed, with the exception as
+// RunError::cause.
 using LogSink = std::function<void(const RunNote& note)>;
 using ErrorSink = std::function<void(const ErrorPayload& error)>;
 

@@ -110,7 +110,7 @@ class RunState : public std::enable_shared_from_this<RunState> {
   // The node cannot work for a while; that is over.
   void SetUnready(const CheckedNode& node, std::string reason);
   void SetReady(const CheckedNode& node);
-  void RecordFailedItem(const ItemRef& item, const ErrorPayload& error);
+  void RecordFailedItem(const ItemRef& item, const ErrorPayload& error, bool is_told = true);
   // Something of the item, null for none, is let go of before its end.
   void CountLost(const ItemRef& item);
   // Tells the program's log: "node 'x' (type) " and `text`.

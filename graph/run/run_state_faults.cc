@@ -110,7 +110,7 @@ void RunState::RecordFault(RunError error) {
   failed_.store(true);
 }
 
-void RunState::RecordFailedItem(const ItemRef& item, const ErrorPayload& error) {
+void RunState::RecordFailedItem(const ItemRef& item, const ErrorPayload& error, bool is_told) {
   if (item && !item->MarkFailed()) return;
   if (cut_points_) cut_points_->OnFailedItem(item ? item->id() : 0, error);
   {
@@ -118,7 +118,7 @@ void RunState::RecordFailedItem(const ItemRef& item, const ErrorPayload& error) 
     ++result_.num_failed_items;
     if (result_.failed_items.size() < kMaxFailedItemsListed) result_.failed_items.push_back(error);
   }
-  if (options_.errors) Tell(options_.errors, error);
+  if (options_.errors && is_told) Tell(options_.errors, error);
 }
 
 void RunState::CountLost(const ItemRef& item) {

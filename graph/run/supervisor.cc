@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/node/condition.h"
 #include "graph/node/node.h"
 #include "graph/node/quantity.h"
 
@@ -26,6 +27,10 @@ Supervisor::Verdict Supervisor::OnException(const std::exception_ptr& cause, Cal
   std::string reason = WhatOf(cause);
   try {
     std::rethrow_exception(cause);
+  } catch (const MissingFieldError&) {
+    if (call != Call::kWithSet) return OnNodeFault(ErrorKind::kNode, std::move(reason), call, now);
+    const bool is_new = missing_.insert(reason).second;
+    return {Action::kRefuseSet, ErrorKind::kBadInput, std::move(reason), "", is_new};
   } catch (const BadInputError&) {
     if (call == Call::kWithSet) return {Action::kRefuseSet, ErrorKind::kBadInput, std::move(reason), ""};
     return OnNodeFault(ErrorKind::kNode, std::move(reason), call, now);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 
 #include "graph/config/checked_graph.h"
@@ -34,7 +35,8 @@ class Supervisor {
     Action action;
     ErrorKind kind;
     std::string reason;
-    std::string times;  // kFail beyond a limit: " 4 times within 60s"
+    std::string times;    // kFail beyond a limit: " 4 times within 60s"
+    bool is_told = true;  // kRefuseSet: in the run's log; once where it is of the node rather than of the item
   };
   enum class Call { kWithSet, kWithoutSet, kFlush, kReopen };
   // `now` in the clock's own time.
@@ -60,6 +62,7 @@ class Supervisor {
   int64_t num_tries_ = 0;  // in a row
   std::optional<Duration> again_at_;
   std::deque<Duration> failures_;  // within the window
+  std::set<std::string> missing_;  // fields that conditions looked for in vain, as they were told
 };
 
 }  // namespace percept::graph

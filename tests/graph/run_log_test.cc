@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "graph/config/graph_builder.h"
+#include "graph/node/condition.h"
 #include "graph/run/graph.h"
 #include "graph/run/simulated_clock.h"
 #include "tests/graph/function_node.h"
@@ -132,6 +133,24 @@ TEST_P(RunLogTest, ADropIsNotedWhenItBegins) {
   EXPECT_EQ(notes_[0].kind, RunNote::Kind::kDrop);
   EXPECT_EQ(notes_[0].node, "work");
   EXPECT_EQ(notes_[0].text, "edge work.out -> out.in begins to drop packets (latest)");
+}
+
+TEST_P(RunLogTest, AFieldThatAConditionMissesIsToldOnce) {
+  NodeFunctions functions;
+  functions.process = [](NodeContext& context) -> Process {
+    if (!context.inputs().empty()) throw MissingFieldError("no field 'heat'");
+    return Process::kNeedInput;
+  };
+  RegisterFunctions(registry_, WordContract("word.look", {"in"}, {"out"}), functions);
+  GraphBuilder builder("test");
+  builder.Node("read", "source.count");
+  builder.Node("look", "word.look").In("read");
+  builder.Node("out", "sink.record").In("look");
+  const auto executor = GetParam().make();
+  const RunResult result = Graph(builder.Check(registry_), *executor, services_, options_).Run();
+  EXPECT_THAT(errors_, ElementsAre(HasSubstr("no field 'heat'")));
+  EXPECT_EQ(result.num_failed_items, static_cast<uint64_t>(kNumWords));
+  EXPECT_EQ(result.failed_items.size(), static_cast<size_t>(kNumWords));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, RunLogTest, testing::ValuesIn(AllExecutors()),
