@@ -28,6 +28,8 @@ class Join {
   // Fills the empty `set`. The credits of its packets are the caller's, unless their edges release credits. Throws
   // StateError.
   virtual Answer Next(InputSet& set, const OnPacket& on_packet) = 0;
+  // While its node has no room for what a set would make: takes what it can without one, so that it holds up nobody.
+  virtual void TakeAhead(const OnPacket&) {}
   // Nothing earlier than this will be in a set.
   virtual Time Bound() const = 0;
   // After kWait: when, on the clock, to ask again although no input has changed.

@@ -17,6 +17,7 @@ class LatestJoin : public Join {
       : inputs_(inputs), max_wait_(spec.max_wait), need_all_(spec.need_all), clock_(clock), others_(inputs.size()) {}
 
   Answer Next(InputSet& set, const OnPacket& on_packet) override;
+  void TakeAhead(const OnPacket& on_packet) override { TakeOthers(on_packet); }
   // Head or bound of the first input.
   Time Bound() const override;
   std::optional<Duration> Deadline() const override { return deadline_; }

@@ -152,7 +152,10 @@ NodeRunner::Step NodeRunner::DoStep() {
     if (const std::optional<Step> step = StepRecovery()) return *step;
   }
   if (!outputs_.has_room() && HasNothingToSend()) return Step::kWaiting;
-  if (!outputs_.HasRoom() || !HasCredit()) return Step::kWaiting;
+  if (!outputs_.HasRoom() || !HasCredit()) {
+    if (join_) join_->TakeAhead(on_packet_);
+    return Step::kWaiting;
+  }
   if (stopping()) return Step::kCalled;  // the room may be that of a reader that has closed: the next look closes this
   return last_answer_ == Process::kNeedInput ? StepInput() : StepAgain();
 }
