@@ -95,10 +95,19 @@ TEST(Bench, UsesNoMoreThreadsThanThereAreProcessors) {
 
 TEST(Run, ASignalBeforeTheRunEndsTheProgram) {
   const TempFolder folder;
-  const std::string file = (folder.path() / "slow.yaml").string();
-  ASSERT_EQ(mkfifo(file.c_str(), 0600), 0);
+  const std::string schema = (folder.path() / "slow.json").string();
+  ASSERT_EQ(mkfifo(schema.c_str(), 0600), 0);
+  const std::string file = folder
+                               .Write("slow.yaml",
+                                      "percept: 1\nnodes:\n  read: { type: image.file, path: a.png }\n"
+                                      "  see: { type: encode.vision, in: read }\n"
+                                      "  say: { type: decode.gemma4, in: see, prompt: Who, schema: " +
+                                          schema +
+                                          " }\n"
+                                          "  out: { type: sink.text, in: say.record }\n")
+                               .string();
   Program program({"run", file});
-  std::ofstream pipe(file);  // waits until the program reads it
+  std::ofstream pipe(schema);  // waits until the program reads it
   program.Signal(SIGTERM);
   const Outcome outcome = program.Finish();
   EXPECT_EQ(outcome.err, "percept: cancelled\n");

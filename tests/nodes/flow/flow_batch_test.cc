@@ -53,7 +53,8 @@ TEST(FlowBatchTest, ANewEpochStartsANewList) {
 }
 
 TEST(FlowBatchTest, KeepsNoMoreBytesThanItIsTold) {
-  graph::NodeHarness some = FlowNode("some: { type: flow.batch, in: a.out, size: 3, max_bytes: 10000 }");
+  graph::NodeHarness some =
+      FlowNode("some: { type: flow.batch, in: a.out, size: 3, max_bytes: 10000, restart: { limit: 0 } }");
   for (int ms : {1, 2}) {
     some.Push("in", graph::Packet::Make(Text{.text = "big", .claimed_bytes = 9000}, Time::Milliseconds(ms)));
   }

@@ -55,12 +55,12 @@ TEST(FlowWindowTest, AnErrorComesOnceWhereWindowsOverlap) {
   graph::NodeHarness win = FlowNode("win: { type: flow.window, in: a.out, duration: 20ms, hop: 10ms }");
   win.Push("in", TextAt("a", 5));
   win.PushError("in", "cut short", Time::Milliseconds(12), "b.png");
-  win.PushError("in", "gone", Time::Milliseconds(12), "c.png");
+  win.PushError("in", "gone", Time::Milliseconds(13), "c.png");
   win.Push("in", TextAt("d", 15));
   win.Push("in", TextAt("e", 25));
   win.SetBound("in", Time::Milliseconds(30));
   EXPECT_THAT(DescribeAll(win.Take()),
-              ElementsAre("0s [a d]", "0.01s [d e]", "0.012s error: cut short", "0.012000001s error: gone"));
+              ElementsAre("0s [a d]", "0.01s [d e]", "0.012s error: cut short", "0.013s error: gone"));
 }
 
 TEST(FlowWindowTest, AnErrorBetweenWindowsKeepsItsTime) {
