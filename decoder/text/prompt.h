@@ -45,8 +45,8 @@ struct MediaItem {
 Prompt BuildPrompt(const Tokenizer& tokenizer, const SpecialTokens& tokens, std::span<const TextSpan> text,
                    std::span<const MediaItem> media);
 
-// The rows, ascending, up to which other prompts may begin as this one does: the end of its first turn (instructions and
-// tools) and that of the conversation so far, before the last turn that is answered. None in a prompt of one turn.
+// The rows, ascending, up to which other prompts may begin as this one does: the end of its first turn (instructions
+// and tools) and that of the conversation so far, before the last turn that is answered. None in a prompt of one turn.
 std::vector<int64_t> TurnCuts(const Prompt& prompt, const SpecialTokens& tokens);
 
 // [ids.size()] 0 text, 1 image, 2 video, 3 audio.

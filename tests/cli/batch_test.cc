@@ -86,8 +86,9 @@ class BatchProgramTest : public testing::Test {
   void PutOlder(const std::string& folder) const {
     std::filesystem::create_directories(folder_.path() / folder / "out");
     for (const std::string stem : {"a", "b", "c", "d", "e"}) {
-      folder_.Write(folder + "/out/" + stem + ".txt", kOlder);
-      folder_.Write(folder + "/out/" + stem + ".jsonl", kOlder);
+      for (const char* extension : {".txt", ".jsonl"}) {
+        folder_.Write(std::filesystem::path(folder) / "out" / (stem + extension), kOlder);
+      }
     }
   }
 

@@ -279,12 +279,13 @@ TEST(Check, RefusesTheOutputsThatRunRefuses) {
   const std::string start = "percept: " + pipeline + ":8:45: 'lines' would write ";
   const std::string twice = start + link + ", which is what 'out' writes\n";
   const std::string itself = start + pipeline + ", which is the pipeline\n";
+  const std::string partial = path + ".partial";
+  const std::string kept = "percept: " + pipeline + ":7:42: 'out' would keep what it has written in " + partial +
+                           " if the run fails, which is what 'lines' writes\n";
   for (const char* verb : {"check", "run"}) {
     EXPECT_EQ(refusal(verb, path, link), twice);
     EXPECT_EQ(refusal(verb, path, pipeline), itself);
-    EXPECT_EQ(refusal(verb, path, path + ".partial"), "percept: " + pipeline +
-                                                          ":7:42: 'out' would keep what it has written in " + path +
-                                                          ".partial if the run fails, which is what 'lines' writes\n");
+    EXPECT_EQ(refusal(verb, path, partial), kept);
   }
   EXPECT_EQ(refusal("check", "${output}", "${output}"), start + "<output>, which is what 'out' writes\n");
   // What is not given yet is taken to be of no known place.

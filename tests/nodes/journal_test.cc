@@ -107,7 +107,7 @@ TEST_F(JournalTest, ServesOnePipelineAndModel) {
     JournalKey key = kKey;
     key.pipeline_name = "x.yaml";
     key.parts[other] = "changed";
-    EXPECT_EQ(Refusal(key), start + other + advice);
+    EXPECT_EQ(Refusal(key), std::string(start).append(other).append(advice));
   }
   EXPECT_EQ(Refusal({"ocr.yaml", {{"other contents", "more"}, {"other parameters", "b"}}, "model"}),
             start + "other contents and other parameters" + advice);
