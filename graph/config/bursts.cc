@@ -32,7 +32,7 @@ bool MakesMany(const CheckedGraph& graph, const OutputPort& port, const std::vec
   return port.many_per_time && std::none_of(inputs.begin(), inputs.end(), is_passed);
 }
 
-void SizeEdge(CheckedGraph& graph, CheckedEdge& edge, int64_t burst) {
+void SizeEdge(CheckedGraph& graph, CheckedEdge& edge, int64_t burst, HeldBack& held_back) {
   const CheckedNode& reader = graph.nodes[edge.to_node];
   const bool waits = reader.join.kind == JoinKind::kSettled && reader.input_ports.size() > 1;
   if (!waits || burst < 2 || edge.limits.policy != DropPolicy::kBlock) return;
@@ -47,6 +47,8 @@ void SizeEdge(CheckedGraph& graph, CheckedEdge& edge, int64_t burst) {
                                         ", but " + num + " packets of one time may come, which node " +
                                         NodeLabel(reader) + " takes together: " + remedy);
   };
+  if (is_counted) held_back.packets = std::max(held_back.packets, needed);
+  held_back.waits = true;
   const size_t bytes = needed * kLeastPacketBytes;
   if (is_counted && edge.stated.bytes && edge.limits.bytes < bytes) {
     refuse(*edge.stated.bytes, edge.limits.bytes, "bytes", bytes);
@@ -58,7 +60,7 @@ void SizeEdge(CheckedGraph& graph, CheckedEdge& edge, int64_t burst) {
 
 }  // namespace
 
-void SizeBursts(CheckedGraph& graph) {
+void SizeBursts(CheckedGraph& graph, std::vector<HeldBack>& held_back) {
   std::vector<int64_t> bursts(graph.nodes.size(), 0);  // packets of one time that come to each node, on all inputs
   std::vector<std::vector<size_t>> inputs(graph.nodes.size()), outputs(graph.nodes.size());
   for (size_t i = 0; i < graph.edges.size(); ++i) {
@@ -72,7 +74,7 @@ void SizeBursts(CheckedGraph& graph) {
       CheckedEdge& edge = graph.edges[edge_idx];
       const bool makes_many = MakesMany(graph, node.contract.outputs[edge.from_port], inputs[node_idx]);
       const int64_t burst = makes_many ? kLongestBurst : passed;
-      SizeEdge(graph, edge, burst);
+      SizeEdge(graph, edge, burst, held_back[edge_idx]);
       bursts[edge.to_node] = Plus(bursts[edge.to_node], burst);
     }
   }

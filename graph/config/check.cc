@@ -64,8 +64,8 @@ CheckedGraph Checker::Run() {
   SetDepths(graph_);
   ResolveTypes(graph_);
   RequireMaxWaits(graph_);
-  const std::vector<HeldBack> held_back = SizeFanOuts(graph_);
-  SizeBursts(graph_);
+  std::vector<HeldBack> held_back = SizeFanOuts(graph_);
+  SizeBursts(graph_, held_back);
   SizeInFlight(graph_);
   ShareHostBytes(graph_, held_back);
   for (const CheckedNode& node : graph_.nodes) {
