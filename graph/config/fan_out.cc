@@ -223,15 +223,16 @@ class FanOuts {
     need.interval = spacings_[graph_.edges[edge].from_node];
     // How many come from one source while so many come from another is not known.
     if (of_sources && std::exchange(need.items, 0) > 0) need.is_open = true;
-    Look(graph_.edges[edge], counting, need);
+    Look(graph_.edges[edge], graph_.edges[other], counting, need);
     if (need.items == 0 && need.time == Duration() && !need.is_open) return;
     needs[edge] = needs[edge] ? Worst(*needs[edge], need) : need;
   }
 
-  // A nearest one may still come so long after a packet of the first input.
-  void Look(const CheckedEdge& edge, Counting counting, Held& need) const {
+  // A nearest one may still come on `other` so long after a packet of the first input, which waits for it, and with it
+  // what comes on the rest.
+  void Look(const CheckedEdge& edge, const CheckedEdge& other, Counting counting, Held& need) const {
     const JoinSpec& join = graph_.nodes[edge.to_node].join;
-    const bool waits = join.kind == JoinKind::kNearest && edge.to_port == 0;
+    const bool waits = join.kind == JoinKind::kNearest && (edge.to_port == 0 || other.to_port != 0);
     if (!waits || join.tolerance == Duration() || (counting == Counting::kForGood && join.max_wait)) return;
     need.time = Plus(need.time, join.tolerance);
     need.node = edge.to_node;
