@@ -131,6 +131,13 @@ void CheckOutputs(const graph::CheckedGraph& graph, FileUses uses) {
     }
   }
   for (const NodeFile& written : files.written) {
+    const std::string use = written.file == "-" ? outputs.UseOf("/dev/stdout") : "";
+    if (!use.empty()) {
+      throw graph::DefinitionError(written.position, "'" + written.node + "' would write standard output, which is " +
+                                                         "the file that is " + use);
+    }
+  }
+  for (const NodeFile& written : files.written) {
     const std::optional<fs::path> file = ReplacedFile(written.file.string());
     const fs::path partial = file ? PartialFile(*file) : fs::path();
     if (const std::string use = outputs.UseOf(partial); !use.empty()) {

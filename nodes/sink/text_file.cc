@@ -127,7 +127,8 @@ void TextFile::Open(std::optional<int64_t> committed, const Cancelled& cancelled
 
 void TextFile::OpenDevice(const Cancelled& cancelled) {
   int descriptor = -1;
-  while ((descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0666)) < 0) {
+  // At its end, as what /dev/stdout stands for may be a file that holds more already.
+  while ((descriptor = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_CLOEXEC)) < 0) {
     const int error = errno;
     struct stat found {};
     const bool has_no_reader = error == ENXIO && ::stat(path_.c_str(), &found) == 0 && S_ISFIFO(found.st_mode);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -166,6 +167,27 @@ TEST(Run, TellsOfSetsThatLackedAnInput) {
   const Outcome outcome = RunProgram(Reading({"run", file}));
   EXPECT_EQ(outcome.err, "percept: node 'say': 2 sets were not run because an input was missing\n");
   EXPECT_EQ(outcome.exit_code, 1);
+}
+
+TEST(Run, RefusesStandardOutputThatIsTheFileOfAnotherSink) {
+  const TempFolder folder;
+  const std::string file = folder
+                               .Write("two.yaml",
+                                      "percept: 1\nparams:\n  output: { type: path, required: true }\nnodes:\n"
+                                      "  words: { type: source.script, count: 1, interval: 40ms }\n"
+                                      "  out: { type: sink.text, in: words.out }\n"
+                                      "  also: { type: sink.text, in: words.out, path: \"${output}\" }\n")
+                               .string();
+  const std::string rows = (folder.path() / "rows.txt").string(), told = (folder.path() / "told.txt").string();
+  for (const std::string output : {rows, std::string("/dev/stdout")}) {
+    std::string command = ProgramPath().string();
+    command.append(" run ").append(file).append(" --set output=").append(output);
+    command.append(" >").append(rows).append(" 2>").append(told);
+    EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2);
+    EXPECT_EQ(ReadText(told), "percept: " + file +
+                                  ":6:3: 'out' would write standard output, which is the file that is what 'also' "
+                                  "writes\n");
+  }
 }
 
 TEST(Run, TellsHowFarItIsWhereItTakesLong) {

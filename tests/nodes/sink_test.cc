@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -195,6 +197,21 @@ TEST(TextFile, ARunThatEndsEarlyLeavesTheOldFileAndKeepsWhatWasWrittenBesideIt) 
   EXPECT_EQ(runtime.partial_outputs()[1].kept, std::filesystem::canonical(partial.string() + ".2"));
   EXPECT_THAT(Names(folder),
               testing::UnorderedElementsAre("answers.txt", "answers.txt.partial", "answers.txt.partial.2"));
+}
+
+// Such a name is what /dev/stdout stands for where standard output is a file.
+TEST(TextFile, AnOpenFilesNameGoesOnAtItsEnd) {
+  const TempFolder folder;
+  const std::filesystem::path file = folder.Write("log.txt", "old\n");
+  const int descriptor = open(file.c_str(), O_RDWR | O_CLOEXEC);
+  Runtime runtime(TestOptions());
+  TextFile output = FileOfSink("/proc/self/fd/" + std::to_string(descriptor), runtime);
+  output.Open({}, kGoesOn);
+  output.Write("new\n", kGoesOn);
+  output.Finish();
+  output.Close();
+  close(descriptor);
+  EXPECT_EQ(ReadText(file), "old\nnew\n");
 }
 
 TEST(TextFile, TellsWhereWhatWasWrittenCannotBeKept) {
