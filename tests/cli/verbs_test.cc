@@ -179,10 +179,11 @@ TEST(Run, RefusesStandardOutputThatIsTheFileOfAnotherSink) {
                                       "  also: { type: sink.text, in: words.out, path: \"${output}\" }\n")
                                .string();
   const std::string rows = (folder.path() / "rows.txt").string(), told = (folder.path() / "told.txt").string();
-  for (const std::string output : {rows, std::string("/dev/stdout")}) {
+  for (const std::string& output : {rows, std::string("/dev/stdout")}) {
     std::string command = ProgramPath().string();
     command.append(" run ").append(file).append(" --set output=").append(output);
     command.append(" >").append(rows).append(" 2>").append(told);
+    // NOLINTNEXTLINE(bugprone-command-processor): a shell's redirection is what is tested
     EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2);
     EXPECT_EQ(ReadText(told), "percept: " + file +
                                   ":6:3: 'out' would write standard output, which is the file that is what 'also' "
