@@ -3,14 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,6 +21,7 @@
 #include "kernels/weights/json_section.h"
 #include "nodes/runtime.h"
 #include "nodes/source/picture_decoder.h"
+#include "nodes/source/pipe_reader.h"
 #include "nodes/source/sound_decoder.h"
 #include "nodes/source/standard_input.h"
 
@@ -46,26 +45,9 @@ struct Flags {
   RuntimeFlags runtime;
 };
 
-// All of standard input, which a signal ends: nothing runs yet.
+// Which a signal ends: nothing runs yet.
 std::vector<std::byte> ReadStandardInput() {
-  constexpr size_t kPieceBytes = size_t{1} << 16;
-  const auto limit = static_cast<size_t>(nodes::InputLimits().stream_bytes);
-  std::vector<std::byte> bytes;
-  while (true) {
-    const size_t length = bytes.size();
-    bytes.resize(length + kPieceBytes);
-    const ssize_t count = read(STDIN_FILENO, bytes.data() + length, kPieceBytes);
-    if (count < 0 && errno != EINTR) {
-      throw InputError(errno == EBADF ? "is closed" : "cannot be read: " + std::generic_category().message(errno));
-    }
-    bytes.resize(length + static_cast<size_t>(std::max<ssize_t>(count, 0)));
-    if (bytes.size() > limit) {
-      throw InputError("is longer than " + std::to_string(limit) + " bytes");
-    }
-    if (count == 0) {
-      return bytes;
-    }
-  }
+  return nodes::ReadPipe(STDIN_FILENO, static_cast<size_t>(nodes::InputLimits().stream_bytes));
 }
 
 void RequireOneFromStandardInput(const Flags& flags) {

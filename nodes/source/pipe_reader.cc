@@ -26,6 +26,21 @@ int MakeEvent() {
   return event;
 }
 
+// Adds what one call reads to `bytes`; false at the end. Throws InputError with the reason.
+bool ReadPiece(int file_descriptor, size_t limit_bytes, std::vector<std::byte>& bytes) {
+  const size_t size = bytes.size();
+  bytes.resize(size + kReadBytes);
+  const ssize_t count = read(file_descriptor, bytes.data() + size, kReadBytes);
+  bytes.resize(size + static_cast<size_t>(count > 0 ? count : 0));
+  if (count < 0 && errno != EINTR && errno != EAGAIN) {
+    throw InputError(errno == EBADF ? "is closed" : "cannot be read: " + std::generic_category().message(errno));
+  }
+  if (bytes.size() > limit_bytes) {
+    throw InputError("longer than the limit of " + std::to_string(limit_bytes) + " bytes");
+  }
+  return count != 0;
+}
+
 }  // namespace
 
 PipeReader::PipeReader(int file_descriptor, size_t limit_bytes, graph::Waker waker)
@@ -59,23 +74,21 @@ bool PipeReader::WaitForInput(int file_descriptor) const {
 }
 
 void PipeReader::Read(int file_descriptor, size_t limit_bytes) {
-  while (WaitForInput(file_descriptor)) {
-    const size_t size = bytes_.size();
-    bytes_.resize(size + kReadBytes);
-    const ssize_t count = read(file_descriptor, bytes_.data() + size, kReadBytes);
-    bytes_.resize(size + static_cast<size_t>(count > 0 ? count : 0));
-    if (count == 0) {
-      return;
+  try {
+    while (WaitForInput(file_descriptor) && ReadPiece(file_descriptor, limit_bytes, bytes_)) {
     }
-    if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      error_ = errno == EBADF ? "is closed" : "cannot be read: " + std::generic_category().message(errno);
-      return;
-    }
-    if (bytes_.size() > limit_bytes) {
-      error_ = "longer than the limit of " + std::to_string(limit_bytes) + " bytes";
-      return;
-    }
+  } catch (const InputError& error) {
+    error_ = error.what();
   }
+}
+
+std::vector<std::byte> ReadPipe(int file_descriptor, size_t limit_bytes) {
+  std::vector<std::byte> bytes;
+  do {
+    pollfd wait = {file_descriptor, POLLIN, 0};
+    poll(&wait, 1, -1);
+  } while (ReadPiece(file_descriptor, limit_bytes, bytes));
+  return bytes;
 }
 
 }  // namespace percept::nodes

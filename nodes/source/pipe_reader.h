@@ -38,4 +38,8 @@ class PipeReader {
   std::thread thread_;
 };
 
+// All that comes until the end, in the calling thread. Throws InputError with the reason where reading failed or there
+// is more than `limit_bytes`.
+std::vector<std::byte> ReadPipe(int file_descriptor, size_t limit_bytes);
+
 }  // namespace percept::nodes
